@@ -1,0 +1,89 @@
+// Package auth answers two questions for every way into the server: who is
+// calling, and may they. It knows principals, credentials and decisions, and
+// nothing of HTTP, ECR or ECS: the callers name the action and the resource.
+//
+// How a caller is recognised lives below it: auth/sigv4 for signed AWS
+// requests, auth/token for the registry password.
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Principal is who is calling.
+type Principal struct {
+	// ARN names the principal, e.g. arn:aws:iam::123456789012:root.
+	ARN string
+	// Account is the account the principal belongs to.
+	Account string
+	// UserID is the stable unique id that GetCallerIdentity reports; for the
+	// root of an account it is the account id.
+	UserID string
+	// AccessKeyID is the key the principal proved itself with. A registry
+	// password carries it too, so that a deactivated key ends the password.
+	AccessKeyID string
+}
+
+// IsRoot reports whether p is the root of its account.
+func (p Principal) IsRoot() bool { return p.ARN == RootARN(p.Account) }
+
+// RootARN is the ARN of the root of an account.
+func RootARN(account string) string { return "arn:aws:iam::" + account + ":root" }
+
+// Credential is an access key together with whom it stands for.
+type Credential struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	// SessionToken is set for temporary credentials only; a request signed
+	// with them must carry it.
+	SessionToken string
+	Principal    Principal
+}
+
+// ErrUnknownKey is returned by Keys.Lookup for an access key id that does not
+// exist or is not active. The two are not told apart on purpose.
+var ErrUnknownKey = errors.New("access key unknown or inactive")
+
+// Keys finds credentials by access key id.
+type Keys interface {
+	// Lookup returns the credential of an active key. Errors: ErrUnknownKey.
+	Lookup(ctx context.Context, accessKeyID string) (Credential, error)
+}
+
+// Request asks whether a principal may perform an action on a resource.
+type Request struct {
+	Principal Principal
+	// Action is the IAM action, e.g. ecr:PutImage.
+	Action string
+	// Resource is the ARN acted upon, or "*" for actions that name none.
+	Resource string
+	// ResourceAccount is the account that owns the resource.
+	ResourceAccount string
+}
+
+// Authorizer decides requests. Everything is denied unless it is allowed.
+type Authorizer interface {
+	// Authorize returns nil when the request is allowed and a *DeniedError
+	// when it is not. Any other error means that no decision was reached; the
+	// caller must refuse.
+	Authorize(ctx context.Context, r Request) error
+}
+
+// DeniedError is a refusal by policy. Its text is the sentence IAM gives, which
+// the aws CLI and docker print as it stands.
+type DeniedError struct {
+	Request Request
+	// Because completes the sentence: "no identity-based policy allows the
+	// ecr:PutImage action".
+	Because string
+}
+
+func (e *DeniedError) Error() string {
+	s := fmt.Sprintf("User: %s is not authorized to perform: %s", e.Request.Principal.ARN, e.Request.Action)
+	if e.Request.Resource != "" {
+		s += " on resource: " + e.Request.Resource
+	}
+	return s + " because " + e.Because
+}

@@ -1,0 +1,183 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// ErrFull is returned, wrapped, when the disk has no room for what was sent.
+var ErrFull = errors.New("no space left for blobs or records")
+
+// ErrClosed is returned, wrapped, when the engine is shutting down.
+var ErrClosed = errors.New("the registry is shutting down")
+
+// RepositoryUnknownError says that no such repository exists.
+type RepositoryUnknownError struct{ Ref Ref }
+
+func (e *RepositoryUnknownError) Error() string {
+	return fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", e.Ref.Name, e.Ref.Account)
+}
+
+// RepositoryExistsError says that the repository is there already.
+type RepositoryExistsError struct{ Ref Ref }
+
+func (e *RepositoryExistsError) Error() string {
+	return fmt.Sprintf("The repository with name '%s' already exists in the registry with id '%s'", e.Ref.Name, e.Ref.Account)
+}
+
+// RepositoryNotEmptyError says that a repository to be deleted holds images.
+type RepositoryNotEmptyError struct{ Ref Ref }
+
+func (e *RepositoryNotEmptyError) Error() string {
+	return fmt.Sprintf("The repository with name '%s' in registry with id '%s' cannot be deleted because it still contains images", e.Ref.Name, e.Ref.Account)
+}
+
+// ManifestUnknownError says that the repository has no such tag or manifest.
+type ManifestUnknownError struct {
+	Ref       Ref
+	Reference Reference
+}
+
+func (e *ManifestUnknownError) Error() string {
+	return fmt.Sprintf("Requested image not found: %s:%s", e.Ref.Name, e.Reference)
+}
+
+// ManifestInvalidError says why a manifest cannot be stored.
+type ManifestInvalidError struct{ Reason string }
+
+func (e *ManifestInvalidError) Error() string { return "Invalid manifest: " + e.Reason }
+
+// MissingReferencesError names the blobs and manifests that a manifest refers
+// to and the repository does not hold.
+type MissingReferencesError struct {
+	Ref       Ref
+	Blobs     []digest.Digest
+	Manifests []digest.Digest
+}
+
+func (e *MissingReferencesError) Error() string {
+	var b strings.Builder
+	b.WriteString("the repository '" + e.Ref.Name + "' does not hold what the manifest refers to:")
+	for _, d := range e.Blobs {
+		b.WriteString(" layer " + d.String())
+	}
+	for _, d := range e.Manifests {
+		b.WriteString(" image " + d.String())
+	}
+	return b.String()
+}
+
+// ManifestReferencedError says that a manifest cannot be deleted because an
+// index of the same repository lists it.
+type ManifestReferencedError struct {
+	Digest digest.Digest
+	By     digest.Digest
+}
+
+func (e *ManifestReferencedError) Error() string {
+	return fmt.Sprintf("the image %s is referenced by the manifest list %s", e.Digest, e.By)
+}
+
+// TagImmutableError says that a tag is set and may not be moved.
+type TagImmutableError struct {
+	Ref Ref
+	Tag string
+}
+
+func (e *TagImmutableError) Error() string {
+	return fmt.Sprintf("The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", e.Tag, e.Ref.Name)
+}
+
+// TagInvalidError says that a tag is not one.
+type TagInvalidError struct{ Tag string }
+
+func (e *TagInvalidError) Error() string {
+	return fmt.Sprintf("%q is not a tag: a tag has 1 to 128 letters, digits, underscores, periods and dashes, and starts with none of the last two", e.Tag)
+}
+
+// DigestInvalidError says that a digest is malformed or of an algorithm other
+// than sha256 and sha512.
+type DigestInvalidError struct{ Digest string }
+
+func (e *DigestInvalidError) Error() string {
+	return fmt.Sprintf("%q is not a sha256 or sha512 digest", e.Digest)
+}
+
+// DigestMismatchError says that content does not have the digest declared.
+type DigestMismatchError struct{ Declared, Actual digest.Digest }
+
+func (e *DigestMismatchError) Error() string {
+	return fmt.Sprintf("the content has the digest %s, not %s as declared", e.Actual, e.Declared)
+}
+
+// BlobUnknownError says that the repository holds no such blob.
+type BlobUnknownError struct {
+	Ref    Ref
+	Digest digest.Digest
+}
+
+func (e *BlobUnknownError) Error() string {
+	return fmt.Sprintf("the layer %s does not exist in the repository '%s'", e.Digest, e.Ref.Name)
+}
+
+// BlobReferencedError says that a blob cannot be deleted because a manifest of
+// the repository needs it.
+type BlobReferencedError struct {
+	Digest digest.Digest
+	By     digest.Digest
+}
+
+func (e *BlobReferencedError) Error() string {
+	return fmt.Sprintf("the layer %s is needed by the image %s", e.Digest, e.By)
+}
+
+// UploadUnknownError says that the repository has no such upload session.
+type UploadUnknownError struct {
+	Ref Ref
+	ID  string
+}
+
+func (e *UploadUnknownError) Error() string {
+	return fmt.Sprintf("the upload %s does not exist in the repository '%s'; it may have expired", e.ID, e.Ref.Name)
+}
+
+// UploadOffsetError says that a part does not begin where the upload stands.
+type UploadOffsetError struct {
+	Upload Upload
+	// Got is the offset the client gave.
+	Got int64
+}
+
+func (e *UploadOffsetError) Error() string {
+	return fmt.Sprintf("the part begins at byte %d, but the upload stands at byte %d", e.Got, e.Upload.Offset)
+}
+
+// UploadTruncatedError says that fewer or more bytes came than were announced.
+// What came is kept: Upload tells where to go on.
+type UploadTruncatedError struct {
+	Upload Upload
+	Cause  error
+}
+
+func (e *UploadTruncatedError) Error() string {
+	return fmt.Sprintf("the upload broke off at byte %d: %v", e.Upload.Offset, e.Cause)
+}
+
+func (e *UploadTruncatedError) Unwrap() error { return e.Cause }
+
+// EmptyUploadError says that an upload was completed before any byte came.
+type EmptyUploadError struct{ Upload Upload }
+
+func (e *EmptyUploadError) Error() string {
+	return fmt.Sprintf("the upload %s has received no bytes", e.Upload.ID)
+}
+
+// TooManyTagsError says that a resource would have more tags than it may.
+type TooManyTagsError struct{ Max int }
+
+func (e *TooManyTagsError) Error() string {
+	return fmt.Sprintf("a resource can have at most %d tags", e.Max)
+}
