@@ -1,0 +1,76 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"drydock/auth"
+)
+
+// Call is what the front knows of the request that an operation serves.
+type Call struct {
+	// RequestID is the id that the client finds in x-amzn-RequestId and the
+	// operator in the log.
+	RequestID string
+	Principal auth.Principal
+	// Region is that of the signature's credential scope.
+	Region string
+}
+
+type callKey struct{}
+
+// WithCall returns a context that carries c.
+func WithCall(ctx context.Context, c *Call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}
+
+// CallFrom returns the call that a context carries. It is there for every
+// operation that the front runs; elsewhere it is empty.
+func CallFrom(ctx context.Context) *Call {
+	if c, ok := ctx.Value(callKey{}).(*Call); ok {
+		return c
+	}
+	return &Call{}
+}
+
+// Need is one permission that an operation takes. All of an operation's needs
+// must be allowed before it runs.
+type Need struct {
+	// Action is the IAM action, e.g. ecr:CreateRepository.
+	Action string
+	// Resource is the ARN acted upon, "*" where the action names none.
+	Resource string
+	// ResourceAccount owns the resource.
+	ResourceAccount string
+}
+
+// Operation is one operation of an AWS service: its name, what it does and what
+// it takes to be allowed to. Make one with Op.
+type Operation struct {
+	Name  string
+	input func() any
+	run   func(ctx context.Context, in any) (any, error)
+	needs func(ctx context.Context, in any) ([]Need, error)
+}
+
+// Op makes an operation of a method over the SDK's own structs. needs derives
+// from the input which permissions the call takes; there is no operation without
+// it. An operation that anybody with a valid signature may call returns none.
+func Op[I, O any](name string, run func(context.Context, *I) (*O, error), needs func(context.Context, *I) ([]Need, error)) Operation {
+	return Operation{
+		Name:  name,
+		input: func() any { return new(I) },
+		run: func(ctx context.Context, in any) (any, error) {
+			return run(ctx, in.(*I))
+		},
+		needs: func(ctx context.Context, in any) ([]Need, error) {
+			if needs == nil {
+				return nil, fmt.Errorf("operation %s: %w", name, errUndeclared)
+			}
+			return needs(ctx, in.(*I))
+		},
+	}
+}
+
+var errUndeclared = errors.New("no authorisation is declared for it")
