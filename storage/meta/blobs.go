@@ -1,0 +1,82 @@
+package meta
+
+import (
+	"context"
+	"database/sql"
+)
+
+// BlobSize finds the size in bytes of a blob, whoever holds it. Errors:
+// ErrNotFound.
+func BlobSize(ctx context.Context, q Querier, digest string) (size int64, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT size FROM blob WHERE digest = $1`, digest), &size)
+	return size, err
+}
+
+// LinkedBlobSize finds the size in bytes of a blob that a repository holds.
+// Errors: ErrNotFound, be it the repository or the blob that is missing.
+func LinkedBlobSize(ctx context.Context, q Querier, account, region, name, digest string) (size int64, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT b.size FROM repository r
+		JOIN blob_link l ON l.repository_id = r.id AND l.digest = $4
+		JOIN blob b ON b.digest = l.digest
+		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, digest), &size)
+	return size, err
+}
+
+// InsertBlob records a blob; it may be there already.
+func InsertBlob(ctx context.Context, q Querier, digest string, size, now int64) error {
+	_, err := q.ExecContext(ctx, `INSERT INTO blob (digest, size, created_at) VALUES ($1, $2, $3)
+		ON CONFLICT (digest) DO NOTHING`, digest, size, now)
+	return err
+}
+
+// LinkBlob makes a repository hold a blob; it may do so already.
+func LinkBlob(ctx context.Context, q Querier, repository int64, digest string, now int64) error {
+	_, err := q.ExecContext(ctx, `INSERT INTO blob_link (repository_id, digest, created_at) VALUES ($1, $2, $3)
+		ON CONFLICT (repository_id, digest) DO NOTHING`, repository, digest, now)
+	return err
+}
+
+// UnlinkBlob takes a blob from a repository and reports whether it held it.
+func UnlinkBlob(ctx context.Context, q Querier, repository int64, digest string) (bool, error) {
+	return changed(q.ExecContext(ctx, `DELETE FROM blob_link WHERE repository_id = $1 AND digest = $2`, repository, digest))
+}
+
+// inList is how many digests one look-up asks for: a fixed number, so that the
+// statement stays the same, padded by repeating the last.
+const inList = 16
+
+const inPlaceholders = `($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+
+// LinkedBlobs returns those of the digests given that a repository holds, in any
+// order.
+func LinkedBlobs(ctx context.Context, q Querier, repository int64, digests []string) (map[string]bool, error) {
+	return present(ctx, q, `SELECT digest FROM blob_link WHERE repository_id = $1 AND digest IN `+inPlaceholders, repository, digests)
+}
+
+// present runs a look-up of digests in portions of inList.
+func present(ctx context.Context, q Querier, query string, repository int64, digests []string) (map[string]bool, error) {
+	found := make(map[string]bool, len(digests))
+	for len(digests) > 0 {
+		n := min(inList, len(digests))
+		args := make([]any, 1, inList+1)
+		args[0] = repository
+		for i := range inList {
+			args = append(args, digests[min(i, n-1)])
+		}
+		digests = digests[n:]
+		rows, err := q.QueryContext(ctx, query, args...)
+		list, err := collect(rows, err, scanString)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range list {
+			found[d] = true
+		}
+	}
+	return found, nil
+}
+
+func scanString(rows *sql.Rows) (s string, err error) {
+	err = rows.Scan(&s)
+	return s, err
+}

@@ -1,0 +1,81 @@
+package meta
+
+import (
+	"context"
+	"database/sql"
+)
+
+// TagFilter narrows lists of images.
+type TagFilter int
+
+// The values of TagFilter.
+const (
+	AnyImage TagFilter = iota
+	TaggedOnly
+	UntaggedOnly
+)
+
+// ImageID is a manifest with one of its tags, or with none.
+type ImageID struct {
+	Digest, Tag string
+}
+
+// ListImageIDs lists manifests with their tags by digest, then tag, from behind
+// after on, at most limit.
+func ListImageIDs(ctx context.Context, q Querier, repository int64, f TagFilter, after ImageID, limit int) ([]ImageID, error) {
+	// One statement a filter: each walks an index from the cursor on.
+	var rows *sql.Rows
+	var err error
+	switch f {
+	case TaggedOnly:
+		rows, err = q.QueryContext(ctx, `SELECT digest, name FROM tag
+			WHERE repository_id = $1 AND (digest, name) > ($2, $3)
+			ORDER BY digest, name LIMIT $4`, repository, after.Digest, after.Tag, limit)
+	case UntaggedOnly:
+		rows, err = q.QueryContext(ctx, `SELECT m.digest, '' FROM manifest m
+			WHERE m.repository_id = $1 AND m.digest > $2
+			AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)
+			ORDER BY m.digest LIMIT $3`, repository, after.Digest, limit)
+	default:
+		rows, err = q.QueryContext(ctx, `SELECT m.digest, COALESCE(t.name, '') FROM manifest m
+			LEFT JOIN tag t ON t.repository_id = m.repository_id AND t.digest = m.digest
+			WHERE m.repository_id = $1 AND m.digest >= $2 AND (m.digest > $2 OR t.name > $3)
+			ORDER BY m.digest, t.name LIMIT $4`, repository, after.Digest, after.Tag, limit)
+	}
+	return collect(rows, err, func(rows *sql.Rows) (id ImageID, err error) {
+		err = rows.Scan(&id.Digest, &id.Tag)
+		return id, err
+	})
+}
+
+// ListImages lists manifests, without their content, by digest, from behind
+// after on, at most limit.
+func ListImages(ctx context.Context, q Querier, repository int64, f TagFilter, after string, limit int) ([]Manifest, error) {
+	query := `SELECT ` + imageColumns + ` FROM manifest m WHERE m.repository_id = $1 AND m.digest > $2 ORDER BY m.digest LIMIT $3`
+	switch f {
+	case TaggedOnly:
+		query = `SELECT ` + imageColumns + ` FROM manifest m WHERE m.repository_id = $1 AND m.digest > $2
+			AND EXISTS (SELECT 1 FROM tag t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)
+			ORDER BY m.digest LIMIT $3`
+	case UntaggedOnly:
+		query = `SELECT ` + imageColumns + ` FROM manifest m WHERE m.repository_id = $1 AND m.digest > $2
+			AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)
+			ORDER BY m.digest LIMIT $3`
+	}
+	return images(q.QueryContext(ctx, query, repository, after, limit))
+}
+
+// FindImage finds a manifest, without its content. Errors: ErrNotFound.
+func FindImage(ctx context.Context, q Querier, repository int64, digest string) (Manifest, error) {
+	return first(images(q.QueryContext(ctx, `SELECT `+imageColumns+` FROM manifest m
+		WHERE m.repository_id = $1 AND m.digest = $2`, repository, digest)))
+}
+
+const imageColumns = `m.digest, m.media_type, m.artifact_type, m.subject, m.image_size, m.pushed_at`
+
+func images(rows *sql.Rows, err error) ([]Manifest, error) {
+	return collect(rows, err, func(rows *sql.Rows) (m Manifest, err error) {
+		err = rows.Scan(&m.Digest, &m.MediaType, &m.ArtifactType, &m.Subject, &m.ImageSize, &m.PushedAt)
+		return m, err
+	})
+}

@@ -1,0 +1,132 @@
+package meta
+
+import (
+	"context"
+	"database/sql"
+)
+
+// Manifest is a row of manifest.
+type Manifest struct {
+	RepositoryID int64
+	Digest       string
+	MediaType    string
+	ArtifactType string
+	// Subject is the digest that the manifest refers to, or empty.
+	Subject string
+	// ImageSize is the size in bytes of the image, not of the manifest.
+	ImageSize int64
+	PushedAt  int64
+	Content   []byte
+}
+
+// Reference is something that a manifest needs: a blob or another manifest.
+type Reference struct {
+	Child      string
+	IsManifest bool
+}
+
+// InsertManifest adds a manifest with its references.
+func InsertManifest(ctx context.Context, q Querier, m Manifest, refs []Reference) error {
+	_, err := q.ExecContext(ctx, `INSERT INTO manifest
+		(repository_id, digest, media_type, artifact_type, subject, image_size, pushed_at, content)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		m.RepositoryID, m.Digest, m.MediaType, m.ArtifactType, m.Subject, m.ImageSize, m.PushedAt, m.Content)
+	if err != nil {
+		return err
+	}
+	for _, r := range refs {
+		_, err := q.ExecContext(ctx, `INSERT INTO manifest_reference (repository_id, parent, child, is_manifest)
+			VALUES ($1, $2, $3, $4) ON CONFLICT (repository_id, parent, child) DO NOTHING`,
+			m.RepositoryID, m.Digest, r.Child, r.IsManifest)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteManifest removes a manifest with its tags and references and reports
+// whether it was there.
+func DeleteManifest(ctx context.Context, q Querier, repository int64, digest string) (bool, error) {
+	for _, statement := range []string{
+		`DELETE FROM tag WHERE repository_id = $1 AND digest = $2`,
+		`DELETE FROM manifest_reference WHERE repository_id = $1 AND parent = $2`,
+	} {
+		if _, err := q.ExecContext(ctx, statement, repository, digest); err != nil {
+			return false, err
+		}
+	}
+	return changed(q.ExecContext(ctx, `DELETE FROM manifest WHERE repository_id = $1 AND digest = $2`, repository, digest))
+}
+
+// HasManifest reports whether a repository holds a manifest.
+func HasManifest(ctx context.Context, q Querier, repository int64, digest string) (found bool, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM manifest WHERE repository_id = $1 AND digest = $2)`, repository, digest), &found)
+	return found, err
+}
+
+// HasAnyManifest reports whether a repository holds any manifest at all.
+func HasAnyManifest(ctx context.Context, q Querier, repository int64) (found bool, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM manifest WHERE repository_id = $1)`, repository), &found)
+	return found, err
+}
+
+// ImageSizes returns the image sizes of those of the manifests given that a
+// repository holds.
+func ImageSizes(ctx context.Context, q Querier, repository int64, digests []string) (map[string]int64, error) {
+	sizes := make(map[string]int64, len(digests))
+	for _, d := range digests {
+		var size int64
+		err := one(q.QueryRowContext(ctx, `SELECT image_size FROM manifest WHERE repository_id = $1 AND digest = $2`, repository, d), &size)
+		if err == ErrNotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		sizes[d] = size
+	}
+	return sizes, nil
+}
+
+// ManifestByTag reads the digest, media type and content of what a tag points
+// at. Errors: ErrNotFound, whatever of repository, tag and manifest is missing.
+func ManifestByTag(ctx context.Context, q Querier, account, region, name, tag string) (m Manifest, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT m.digest, m.media_type, m.content FROM repository r
+		JOIN tag t ON t.repository_id = r.id AND t.name = $4
+		JOIN manifest m ON m.repository_id = r.id AND m.digest = t.digest
+		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, tag),
+		&m.Digest, &m.MediaType, &m.Content)
+	return m, err
+}
+
+// ManifestByDigest reads the media type and content of a manifest. Errors:
+// ErrNotFound, whatever of repository and manifest is missing.
+func ManifestByDigest(ctx context.Context, q Querier, account, region, name, digest string) (m Manifest, err error) {
+	m.Digest = digest
+	err = one(q.QueryRowContext(ctx, `SELECT m.media_type, m.content FROM repository r
+		JOIN manifest m ON m.repository_id = r.id AND m.digest = $4
+		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, digest),
+		&m.MediaType, &m.Content)
+	return m, err
+}
+
+// ParentOf finds one manifest of a repository that needs the blob or manifest
+// given. Errors: ErrNotFound.
+func ParentOf(ctx context.Context, q Querier, repository int64, child string, isManifest bool) (parent string, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT parent FROM manifest_reference
+		WHERE repository_id = $1 AND child = $2 AND is_manifest = $3 LIMIT 1`, repository, child, isManifest), &parent)
+	return parent, err
+}
+
+// Referrers lists the manifests whose subject is the digest given, by digest,
+// from behind after on, at most limit. An empty artifact type means any.
+func Referrers(ctx context.Context, q Querier, repository int64, subject, artifactType, after string, limit int) ([]Manifest, error) {
+	rows, err := q.QueryContext(ctx, `SELECT digest, media_type, artifact_type, content FROM manifest
+		WHERE repository_id = $1 AND subject = $2 AND digest > $3 AND ($4 = '' OR artifact_type = $4)
+		ORDER BY digest LIMIT $5`, repository, subject, after, artifactType, limit)
+	return collect(rows, err, func(rows *sql.Rows) (m Manifest, err error) {
+		err = rows.Scan(&m.Digest, &m.MediaType, &m.ArtifactType, &m.Content)
+		return m, err
+	})
+}
