@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Principal is who is calling.
@@ -39,7 +40,9 @@ type Credential struct {
 	// SessionToken is set for temporary credentials only; a request signed
 	// with them must carry it.
 	SessionToken string
-	Principal    Principal
+	// Expires is when temporary credentials end; zero for a key that does not.
+	Expires   time.Time
+	Principal Principal
 }
 
 // ErrUnknownKey is returned by Keys.Lookup for an access key id that does not
