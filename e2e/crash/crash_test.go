@@ -64,8 +64,8 @@ func TestNothingAcknowledgedIsLostWhenTheServerIsKilledAgainAndAgain(t *testing.
 		t.Fatal(err)
 	}
 	files := checkFiles(t, s.Data)
-	t.Logf("%d kills, %d of them amidst requests; %d pushes acknowledged; %d blobs and %d manifests there byte for byte; %d files sound",
-		kills, amidst, l.pushes, blobs, manifests, files)
+	t.Logf("%d kills, %d of them amidst requests; %d pushes acknowledged, %d uploads resumed; %d blobs and %d manifests there byte for byte; %d files sound",
+		kills, amidst, l.pushes, l.resumed, blobs, manifests, files)
 }
 
 // hire makes the repositories and the clients that push to them.

@@ -66,6 +66,7 @@ type ledger struct {
 	inFlight  int
 	cutShort  int
 	pushes    int
+	resumed   int
 	attempted int
 }
 

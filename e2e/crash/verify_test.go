@@ -55,6 +55,7 @@ func (l *ledger) settle(t *testing.T, c *harness.Client) {
 			t.Fatalf("%s: an upload of %d bytes, %d acknowledged and %d sent: %v", s.repo, s.blob.size, s.acked, s.sent, err)
 		}
 		l.repos[s.repo].blobs[s.blob.digest] = s.blob
+		l.resumed++
 	}
 	clear(l.sessions)
 }
