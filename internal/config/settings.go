@@ -1,0 +1,152 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"drydock/internal/registryhost"
+)
+
+// setting is one thing that can be told by flag, variable and file.
+type setting struct {
+	name  string // of the flag and the file's key; the variable's follows from it
+	value string // what the value is called in --help
+	usage string
+	// set takes the values given: one, or several where many is true.
+	set  func(c *Config, values []string) error
+	show func(c Config) string
+	many bool
+	flag bool // a flag that needs no value
+}
+
+// one makes a setter of a single value.
+func one(set func(c *Config, v string) error) func(*Config, []string) error {
+	return func(c *Config, values []string) error { return set(c, values[len(values)-1]) }
+}
+
+// text makes a setter that takes any text, and text's reader.
+func text(field func(*Config) *string) (func(*Config, []string) error, func(Config) string) {
+	return one(func(c *Config, v string) error { *field(c) = v; return nil }),
+		func(c Config) string { return *field(&c) }
+}
+
+// settings is the table. configFile is not in it: it says where to read.
+func settings() []setting {
+	data := setting{name: "data", value: "DIR", usage: "keep everything in this folder"}
+	data.set, data.show = text(func(c *Config) *string { return &c.Data })
+	host := setting{name: "registry-host", value: "HOST", usage: "the address that clients use for the registry: a host name, which may hold {account} and {region}, or aws for Amazon's own names (default: the plain address of the first --listen)"}
+	host.set, host.show = text(func(c *Config) *string { return &c.RegistryHost })
+	cert := setting{name: "tls-cert", value: "FILE", usage: "use this certificate chain (PEM) instead of the server's own certificates; read again when it changes"}
+	cert.set, cert.show = text(func(c *Config) *string { return &c.TLSCert })
+	key := setting{name: "tls-key", value: "FILE", usage: "the key (PEM) of --tls-cert"}
+	key.set, key.show = text(func(c *Config) *string { return &c.TLSKey })
+
+	return []setting{
+		data,
+		{name: "listen", value: "ADDR", usage: "serve on this host:port; may be given several times", many: true,
+			set: setListen, show: func(c Config) string { return strings.Join(c.Listen, ",") }},
+		{name: "account", value: "ID", usage: "the account of requests that name none",
+			set: one(func(c *Config, v string) error {
+				if !registryhost.ValidAccount(v) {
+					return fmt.Errorf("%q is not an account id, which has 10 to 12 digits", v)
+				}
+				c.Account = v
+				return nil
+			}), show: func(c Config) string { return c.Account }},
+		{name: "region", value: "NAME", usage: "the region of requests that name none",
+			set: one(func(c *Config, v string) error {
+				if !registryhost.ValidRegion(v) {
+					return fmt.Errorf("%q is not the name of a region, such as eu-west-1", v)
+				}
+				c.Region = v
+				return nil
+			}), show: func(c Config) string { return c.Region }},
+		host,
+		{name: "log-format", value: "FORMAT", usage: "write logs as text or json",
+			set:  one(func(c *Config, v string) error { c.LogFormat = v; return among(v, "text", "json") }),
+			show: func(c Config) string { return c.LogFormat }},
+		{name: "log-level", value: "LEVEL", usage: "log from this level on: debug, info, warn or error",
+			set:  one(func(c *Config, v string) error { c.LogLevel = v; return among(v, "debug", "info", "warn", "error") }),
+			show: func(c Config) string { return c.LogLevel }},
+		{name: "allow-plain-http", usage: "accept plain HTTP from other machines too, passwords and all", flag: true,
+			set: one(func(c *Config, v string) (err error) {
+				if c.AllowPlainHTTP, err = strconv.ParseBool(v); err != nil {
+					return fmt.Errorf("%q is neither true nor false", v)
+				}
+				return nil
+			}), show: func(c Config) string { return strconv.FormatBool(c.AllowPlainHTTP) }},
+		cert,
+		key,
+		{name: "pprof", value: "ADDR", usage: "serve Go profiles on this loopback host:port",
+			set: one(setPprof), show: func(c Config) string { return c.Pprof }},
+		{name: "upload-expiry", value: "DURATION", usage: "throw unfinished uploads away that were not touched for so long",
+			set: one(func(c *Config, v string) error {
+				d, err := time.ParseDuration(v)
+				if err != nil || d < time.Minute {
+					return fmt.Errorf("%q is not a duration of a minute or more, such as 90m or 24h", v)
+				}
+				c.UploadExpiry = d
+				return nil
+			}), show: func(c Config) string { return duration(c.UploadExpiry) }},
+	}
+}
+
+// Level is the log level as slog has it.
+func (c Config) Level() slog.Level {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(c.LogLevel)) // the setter let only known ones pass
+	return l
+}
+
+func among(v string, known ...string) error {
+	if slices.Contains(known, v) {
+		return nil
+	}
+	return fmt.Errorf("%q is not one of %s", v, strings.Join(known, ", "))
+}
+
+func setListen(c *Config, values []string) error {
+	for _, v := range values {
+		if _, port, err := net.SplitHostPort(v); err != nil || !isPort(port) {
+			return fmt.Errorf("%q is not an address of the form host:port, such as 127.0.0.1:5000", v)
+		}
+	}
+	c.Listen = values
+	return nil
+}
+
+func setPprof(c *Config, v string) error {
+	host, port, err := net.SplitHostPort(v)
+	if err != nil || !isPort(port) {
+		return fmt.Errorf("%q is not an address of the form host:port, such as 127.0.0.1:6060", v)
+	}
+	ip, err := netip.ParseAddr(host)
+	if host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%q is not a loopback address: profiles show what the server holds in memory, so they are for this machine only", v)
+	}
+	c.Pprof = v
+	return nil
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n <= 65535
+}
+
+// duration spells 24h0m0s as people do.
+func duration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}
