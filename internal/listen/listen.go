@@ -1,4 +1,4 @@
-// Package listen opens the server's port and lets TLS and plain HTTP share it:
+// Package listen opens the server's ports and lets TLS and plain HTTP share each:
 // the first byte that a client sends tells which of the two it speaks.
 //
 // What it hands to net/http are the types that net/http looks for: a *tls.Conn
@@ -35,17 +35,19 @@ type Options struct {
 	SniffTimeout time.Duration
 }
 
-// Open listens on a TCP address. The error is a sentence that says what to do.
-func Open(ctx context.Context, address string, o Options) (*Listener, error) {
+// Bind opens a TCP address; New does the rest. They are two steps so that a port
+// that was left to the kernel to choose is known before anything is served on it.
+// The error is a sentence that says what to do.
+func Bind(ctx context.Context, address string) (*net.TCPListener, error) {
 	config := net.ListenConfig{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 15 * time.Second, Count: 8},
 		Control:         deadPeers,
 	}
-	inner, err := config.Listen(ctx, "tcp", address)
+	l, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, explain(address, err)
 	}
-	return New(inner.(*net.TCPListener), o), nil
+	return l.(*net.TCPListener), nil // what "tcp" is documented to give
 }
 
 // explain turns what the kernel says into what the operator can do.

@@ -42,10 +42,11 @@ func open(t *testing.T, address string, o Options) *Listener {
 	if o.TLS == nil {
 		o.TLS = serverTLS(t)
 	}
-	l, err := Open(context.Background(), address, o)
+	inner, err := Bind(context.Background(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
+	l := New(inner, o)
 	t.Cleanup(func() { l.Close() })
 	return l
 }
@@ -382,7 +383,7 @@ func TestATakenAddressIsToldInASentence(t *testing.T) {
 		"192.0.2.1:0":         "not one of this machine's",
 		"127.0.0.1:99999":     "choose another address",
 	} {
-		l, err := Open(context.Background(), address, Options{})
+		l, err := Bind(context.Background(), address)
 		if err == nil {
 			l.Close()
 			t.Errorf("listening on %s worked", address)
