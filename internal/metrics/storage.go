@@ -1,0 +1,63 @@
+package metrics
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
+)
+
+// Storage says where the server keeps things. It is looked at when metrics are
+// asked for, and by figures that cost nothing: nothing is walked or counted.
+type Storage struct {
+	// Folder is any folder on the disk that holds the blobs.
+	Folder string
+	// Database is a filepath.Match pattern of the files of the records.
+	Database string
+}
+
+type storageCollector struct{ storage Storage }
+
+// The descriptions are made where they are used: a scrape is rare.
+func (*storageCollector) free() *prometheus.Desc {
+	return prometheus.NewDesc("drydock_storage_free_bytes", "Room left for the server on the disk that holds the blobs.", nil, nil)
+}
+
+func (*storageCollector) size() *prometheus.Desc {
+	return prometheus.NewDesc("drydock_storage_size_bytes", "Size of the disk that holds the blobs.", nil, nil)
+}
+
+func (*storageCollector) database() *prometheus.Desc {
+	return prometheus.NewDesc("drydock_database_size_bytes", "Size of the files that hold the records.", nil, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c *storageCollector) Describe(to chan<- *prometheus.Desc) {
+	to <- c.free()
+	to <- c.size()
+	to <- c.database()
+}
+
+// Collect implements prometheus.Collector. What cannot be found out is left out.
+func (c *storageCollector) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(c.storage.Folder, &disk); err == nil {
+		gauge(c.free(), float64(disk.Bavail)*float64(disk.Bsize))
+		gauge(c.size(), float64(disk.Blocks)*float64(disk.Bsize))
+	}
+	files, err := filepath.Glob(c.storage.Database)
+	if err != nil {
+		return
+	}
+	var sum int64
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil {
+			sum += info.Size()
+		}
+	}
+	gauge(c.database(), float64(sum))
+}
