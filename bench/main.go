@@ -1,0 +1,130 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds of every measurement")
+	flag.StringVar(&o.dir, "dir", "", "folder to keep the servers' data in while it runs (default: a fresh one in the temporary folder)")
+	flag.StringVar(&o.only, "only", "", "comma-separated beginnings of the names of the rows to measure (default: all)")
+	flag.StringVar(&o.drydock, "drydock", "bin/drydock", "the drydock program")
+	flag.StringVar(&o.stock, "stock", ".cache/bin/registry", "the stock registry program")
+	flag.Int64Var(&o.large, "large", 512<<20, "size of the large blob in bytes")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		return fmt.Errorf("what is %q? bench takes flags only", flag.Arg(0))
+	}
+
+	dir, err := os.MkdirTemp(o.dir, "drydock-bench")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if rm := os.RemoveAll(dir); err == nil {
+			err = rm
+		}
+	}()
+	o.dir = dir
+
+	stock, err := newStock(o)
+	if err != nil {
+		return err
+	}
+	ours := newDrydock(o)
+	servers := []*server{stock, ours}
+	report := newReport(os.Stdout)
+
+	starts, err := startTimes(ctx, servers)
+	if err != nil {
+		return err
+	}
+	for _, s := range servers {
+		if _, err := s.start(ctx); err != nil {
+			return err
+		}
+		defer s.stop()
+	}
+	if err := ours.createRepositories(ctx, repositories()); err != nil {
+		return fmt.Errorf("%w\n%s", err, ours.log)
+	}
+	fmt.Printf("%d rounds, data in %s\n\n", o.rounds, filepath.Dir(dir))
+
+	work, err := newWorkloads(o)
+	if err != nil {
+		return err
+	}
+	defer work.close()
+	for _, w := range work.list {
+		if !o.wants(w.name) {
+			continue
+		}
+		row, err := measure(ctx, o, w, servers)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		report.row(w, row)
+	}
+	return report.servers(servers, starts)
+}
+
+type options struct {
+	rounds         int
+	dir, only      string
+	drydock, stock string
+	large          int64
+}
+
+func (o options) wants(name string) bool {
+	if o.only == "" {
+		return true
+	}
+	for _, begin := range strings.Split(o.only, ",") {
+		if strings.HasPrefix(name, begin) {
+			return true
+		}
+	}
+	return false
+}
+
+// measure runs a workload against both servers, the first of one round being the
+// last of the next, so that neither always meets the warmer disk.
+func measure(ctx context.Context, o options, w workload, servers []*server) ([]samples, error) {
+	row := make([]samples, len(servers))
+	for round := range o.rounds {
+		job, err := w.prepare(round)
+		if err != nil {
+			return nil, err
+		}
+		for i := range servers {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			at := (i + round) % len(servers)
+			s, err := servers[at].time(job)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w\n%s", servers[at].name, err, servers[at].log)
+			}
+			row[at] = append(row[at], s)
+		}
+	}
+	return row, nil
+}

@@ -1,0 +1,76 @@
+//go:build linux
+
+package main
+
+import (
+	"cmp"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// sample is one measurement of one server.
+type sample struct {
+	took time.Duration
+	// cpu is the server's processor time, client that of this program.
+	cpu, client time.Duration
+	ops         int
+	bytes       int64
+}
+
+// rate is operations a second, or MiB a second where bytes count.
+func (s sample) rate() float64 {
+	if s.bytes > 0 {
+		return float64(s.bytes) / (1 << 20) / s.took.Seconds()
+	}
+	return float64(s.ops) / s.took.Seconds()
+}
+
+type samples []sample
+
+// time does a job to the server.
+func (s *server) time(j job) (sample, error) {
+	conns := make([]*conn, j.clients)
+	for i := range conns {
+		c, err := dial(s, j.secure)
+		if err != nil {
+			return sample{}, err
+		}
+		defer c.Close()
+		conns[i] = c
+	}
+	if j.before != nil {
+		if err := j.before(conns[0]); err != nil {
+			return sample{}, err
+		}
+	}
+	// What the server before this one left to be written is not this one's load.
+	unix.Sync()
+
+	cpu, err := s.cpu()
+	if err != nil {
+		return sample{}, err
+	}
+	client := ownCPU()
+	errs := make([]error, len(conns))
+	began := time.Now()
+	var wg sync.WaitGroup
+	for i, c := range conns {
+		wg.Go(func() { errs[i] = j.do(c, i) })
+	}
+	wg.Wait()
+	took := time.Since(began)
+	client = ownCPU() - client
+	after, err := s.cpu()
+	return sample{took: took, cpu: after - cpu, client: client, ops: j.ops, bytes: j.bytes}, cmp.Or(append(errs, err)...)
+}
+
+// ownCPU is the processor time that this program has used.
+func ownCPU() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,270 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+)
+
+// server is a registry under test: one process, or two where it cannot speak
+// plain HTTP and TLS on one port.
+type server struct {
+	name string
+	// authorization is the header that its requests carry, if any.
+	authorization string
+	plain, secure string // addresses
+	commands      func() []*exec.Cmd
+	running       []*exec.Cmd
+	log           *tail
+}
+
+// The root key of the drydock under test.
+const (
+	keyID  = "AKIAIOSFODNN7EXAMPLE"
+	secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+)
+
+func newDrydock(o options) *server {
+	s := &server{name: "drydock", plain: freeAddress(), log: &tail{}}
+	s.secure = s.plain
+	s.commands = func() []*exec.Cmd {
+		cmd := exec.Command(o.drydock, "serve", "--data", filepath.Join(o.dir, "drydock"), "--listen", s.plain)
+		cmd.Env = []string{"HOME=" + o.dir, "DRYDOCK_ROOT_ACCESS_KEY_ID=" + keyID, "DRYDOCK_ROOT_SECRET_ACCESS_KEY=" + secret}
+		return []*exec.Cmd{cmd}
+	}
+	return s
+}
+
+// newStock is the stock registry as its own image configures it, less the access
+// log, the traces it would export, and what else it says.
+func newStock(o options) (*server, error) {
+	cert, key, err := certificate(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{name: "stock", plain: freeAddress(), secure: freeAddress(), log: &tail{}}
+	configs := make([]string, 2)
+	for i, tls := range []string{"", fmt.Sprintf(", tls: {certificate: %q, key: %q}", cert, key)} {
+		configs[i] = filepath.Join(o.dir, fmt.Sprintf("stock-%d.yml", i))
+		text := fmt.Sprintf(`version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage:
+  cache: {blobdescriptor: inmemory}
+  delete: {enabled: true}
+  filesystem: {rootdirectory: %q}
+http: {addr: %q, secret: bench%s}
+`, filepath.Join(o.dir, fmt.Sprintf("stock-%d", i)), []string{s.plain, s.secure}[i], tls)
+		if err := os.WriteFile(configs[i], []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	s.commands = func() []*exec.Cmd {
+		var cmds []*exec.Cmd
+		for _, config := range configs {
+			cmd := exec.Command(o.stock, "serve", config)
+			cmd.Env = []string{"HOME=" + o.dir, "OTEL_TRACES_EXPORTER=none", "OTEL_SDK_DISABLED=true"}
+			cmds = append(cmds, cmd)
+		}
+		return cmds
+	}
+	return s, nil
+}
+
+// start runs the server and returns how long its first process took from exec to
+// its first answer.
+func (s *server) start(ctx context.Context) (time.Duration, error) {
+	var took time.Duration
+	for i, cmd := range s.commands() {
+		cmd.Stdout, cmd.Stderr = s.log, s.log
+		began := time.Now()
+		if err := cmd.Start(); err != nil {
+			return 0, err
+		}
+		s.running = append(s.running, cmd)
+		address := []string{s.plain, s.secure}[i]
+		for {
+			err := answers(address)
+			if err == nil {
+				break
+			}
+			if time.Since(began) > 20*time.Second || ctx.Err() != nil {
+				return 0, fmt.Errorf("%s does not answer: %w\n%s", s.name, err, s.log)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if i == 0 {
+			took = time.Since(began)
+		}
+	}
+	return took, nil
+}
+
+// answers asks for /v2/ and takes any answer, also a refusal, for one.
+func answers(address string) error {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(conn, "GET /v2/ HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", address); err != nil {
+		return err
+	}
+	n, err := conn.Read(make([]byte, 5))
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+func (s *server) stop() {
+	for _, cmd := range s.running {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait() // it was told to end
+	}
+	s.running = nil
+}
+
+// startTimes starts and stops each server a few times over an empty folder and
+// returns the median.
+func startTimes(ctx context.Context, servers []*server) ([]time.Duration, error) {
+	medians := make([]time.Duration, len(servers))
+	for i, s := range servers {
+		var times []time.Duration
+		for range 5 {
+			took, err := s.start(ctx)
+			if err != nil {
+				return nil, err
+			}
+			times = append(times, took)
+			s.stop()
+		}
+		slices.Sort(times)
+		medians[i] = times[len(times)/2]
+	}
+	return medians, nil
+}
+
+// createRepositories makes the repositories, which stock does by itself on the
+// first push, and gets the password that all requests will carry.
+func (s *server) createRepositories(ctx context.Context, names []string) error {
+	client := ecr.New(ecr.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String("http://" + s.plain),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}, nil
+		}),
+	})
+	for _, name := range names {
+		if _, err := client.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: aws.String(name)}); err != nil {
+			return fmt.Errorf("creating the repository %s: %w", name, err)
+		}
+	}
+	out, err := client.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	if err != nil {
+		return fmt.Errorf("getting a password: %w", err)
+	}
+	if len(out.AuthorizationData) == 0 {
+		return errors.New("no authorization data in the answer")
+	}
+	token := aws.ToString(out.AuthorizationData[0].AuthorizationToken)
+	if _, err := base64.StdEncoding.DecodeString(token); err != nil {
+		return fmt.Errorf("the authorization token: %w", err)
+	}
+	s.authorization = "Authorization: Basic " + token + "\r\n"
+	return nil
+}
+
+// cpu is the processor time that the server's processes have used.
+func (s *server) cpu() (time.Duration, error) {
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux
+	var sum time.Duration
+	for _, cmd := range s.running {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		if err != nil {
+			return 0, err
+		}
+		// Fields 14 and 15 of proc_pid_stat(5); the second may hold spaces.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		for _, field := range fields[11:13] {
+			n, err := strconv.ParseInt(field, 10, 64)
+			if err != nil {
+				return 0, err
+			}
+			sum += time.Duration(n) * tick
+		}
+	}
+	return sum, nil
+}
+
+// peak is the most memory that one process of the server ever had resident, in
+// bytes.
+func (s *server) peak() (int64, error) {
+	var most int64
+	for _, cmd := range s.running {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+		if err != nil {
+			return 0, err
+		}
+		for line := range strings.Lines(string(status)) {
+			if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+				kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+				if err != nil {
+					return 0, err
+				}
+				most = max(most, kib<<10)
+			}
+		}
+	}
+	return most, nil
+}
+
+func freeAddress() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "127.0.0.1:0" // the server's start will say what is wrong
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// tail keeps the end of what a server says.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if extra := len(t.text) - 2000; extra > 0 {
+		t.text = append(t.text[:0], t.text[extra:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
+}
