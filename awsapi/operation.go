@@ -2,8 +2,7 @@ package awsapi
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"reflect"
 
 	"drydock/auth"
 )
@@ -48,29 +47,33 @@ type Need struct {
 // Operation is one operation of an AWS service: its name, what it does and what
 // it takes to be allowed to. Make one with Op.
 type Operation struct {
-	Name  string
-	input func() any
-	run   func(ctx context.Context, in any) (any, error)
-	needs func(ctx context.Context, in any) ([]Need, error)
+	Name          string
+	input, output reflect.Type
+	run           func(ctx context.Context, in any) (any, error)
+	needs         func(ctx context.Context, in any) ([]Need, error) // nil when undeclared
 }
 
 // Op makes an operation of a method over the SDK's own structs. needs derives
 // from the input which permissions the call takes; there is no operation without
 // it. An operation that anybody with a valid signature may call returns none.
 func Op[I, O any](name string, run func(context.Context, *I) (*O, error), needs func(context.Context, *I) ([]Need, error)) Operation {
-	return Operation{
-		Name:  name,
-		input: func() any { return new(I) },
+	op := Operation{
+		Name:   name,
+		input:  reflect.TypeFor[I](),
+		output: reflect.TypeFor[O](),
 		run: func(ctx context.Context, in any) (any, error) {
-			return run(ctx, in.(*I))
-		},
-		needs: func(ctx context.Context, in any) ([]Need, error) {
-			if needs == nil {
-				return nil, fmt.Errorf("operation %s: %w", name, errUndeclared)
+			out, err := run(ctx, in.(*I))
+			if err != nil {
+				return nil, err
 			}
-			return needs(ctx, in.(*I))
+			if out == nil {
+				out = new(O)
+			}
+			return out, nil
 		},
 	}
+	if needs != nil {
+		op.needs = func(ctx context.Context, in any) ([]Need, error) { return needs(ctx, in.(*I)) }
+	}
+	return op
 }
-
-var errUndeclared = errors.New("no authorisation is declared for it")

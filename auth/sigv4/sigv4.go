@@ -52,9 +52,6 @@ type Checked struct {
 	now        time.Time
 }
 
-// Region is the region that the request says it is signed for.
-func (c *Checked) Region() string { return c.claim.region }
-
 // Service is the signing name that the request says it is signed for.
 func (c *Checked) Service() string { return c.claim.service }
 
@@ -93,14 +90,13 @@ const absentSecret = "a secret of the usual length, 40 bytes.."
 
 var emptyHash = hex.EncodeToString(sha256.New().Sum(nil))
 
-// Scope refuses a request that was signed for something else. service is the
-// signing name that it must carry, region the region; either may be empty where
-// any will do.
-func (c *Checked) Scope(service, region string) error {
-	if service != "" && c.claim.service != service {
+// Scope refuses a request that was signed for another service than the one of
+// this signing name, or for a region that does not fit.
+func (c *Checked) Scope(service string, fits func(region string) bool) error {
+	if c.claim.service != service {
 		return refuse(Mismatch, "Credential should be scoped to correct service: '%s'. ", service)
 	}
-	if region != "" && c.claim.region != region {
+	if !fits(c.claim.region) {
 		return refuse(Mismatch, "Credential should be scoped to a valid region, not '%s'. ", shorten(c.claim.region))
 	}
 	return nil

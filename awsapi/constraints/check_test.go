@@ -69,7 +69,7 @@ func message(t *testing.T, service string, input any) string {
 	if len(v) == 0 {
 		return ""
 	}
-	return m.Message(v)
+	return m.Explain(v)
 }
 
 func TestECRWordsWhatIsWrongAsItsRefusalsDo(t *testing.T) {
@@ -192,7 +192,7 @@ func TestMapsAreChecked(t *testing.T) {
 	} {
 		got := ""
 		if v := c.Check(&k.input); len(v) > 0 {
-			got = m.Message(v)
+			got = m.Explain(v)
 		}
 		if got != k.want {
 			t.Errorf("%s: got %q, want %q", name, got, k.want)

@@ -22,8 +22,8 @@ type Facts struct {
 	// LowerCamel says that members are written repositoryName, not
 	// RepositoryName.
 	LowerCamel bool `json:"lowerCamel,omitempty"`
-	// Message is how most exceptions spell their message.
-	Message string `json:"message"`
+	// MessageName is how most exceptions spell their message.
+	MessageName string `json:"message"`
 	// ValidationCode is the error code of an invalid parameter.
 	ValidationCode string `json:"validationCode"`
 	// Style is the way in which the service words one.

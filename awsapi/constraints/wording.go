@@ -83,9 +83,9 @@ type Violation struct {
 	inList  bool
 }
 
-// Message words what is wrong with an input as the service does. There must be
+// Explain words what is wrong with an input as the service does. There must be
 // at least one violation.
-func (m *Model) Message(v []Violation) string {
+func (m *Model) Explain(v []Violation) string {
 	if m.Style == "ecr" {
 		return ecrMessage(v[0])
 	}

@@ -63,9 +63,9 @@ func (t *table) addExceptions(m *model) {
 			}
 		}
 	}
-	t.Message = "message"
+	t.MessageName = "message"
 	if upper > lower {
-		t.Message = "Message"
+		t.MessageName = "Message"
 	}
 	for name, sh := range m.Shapes {
 		if !sh.Exception {
@@ -73,7 +73,7 @@ func (t *table) addExceptions(m *model) {
 		}
 		e := constraints.Exception{Status: sh.Error.Status, Fault: sh.Fault}
 		for _, mb := range sh.Members {
-			if strings.EqualFold(mb.name, "message") && mb.name != t.Message {
+			if strings.EqualFold(mb.name, "message") && mb.name != t.MessageName {
 				e.Message = mb.name
 			}
 		}
