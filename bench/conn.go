@@ -21,11 +21,10 @@ import (
 // the measurements, without allocating for each request.
 type conn struct {
 	net.Conn
-	tcp    *net.TCPConn // nil over TLS
-	r      *bufio.Reader
-	head   string // Host and Authorization
-	buf    []byte
-	offset int64
+	tcp  *net.TCPConn // nil over TLS
+	r    *bufio.Reader
+	head string // Host and Authorization
+	buf  []byte
 }
 
 func dial(s *server, secure bool) (*conn, error) {
