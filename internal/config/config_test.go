@@ -229,3 +229,11 @@ func TestPlainRegistryHost(t *testing.T) {
 		}
 	}
 }
+
+func TestCommandsThatLookAtAServerLetUnknownVariablesPass(t *testing.T) {
+	source := Bind(pflag.NewFlagSet("env", pflag.ContinueOnError), []string{"DRYDOCK_COLOUR=red", "DRYDOCK_REGION=eu-west-1"}, Default(home), "data")
+	source.Lenient = true
+	if c, err := source.Load(Default(home)); err != nil || c.Region != "eu-west-1" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}

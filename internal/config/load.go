@@ -25,10 +25,13 @@ const (
 // Source is where a configuration is read from: a command's flags, the
 // environment and, where one of them names it, a file.
 type Source struct {
-	given map[string]*given
-	file  *given
-	// Environ are the variables, as os.Environ gives them.
-	Environ []string
+	given   map[string]*given
+	file    *given
+	environ []string
+	// Lenient lets unknown variables pass. A server refuses them, because it
+	// would run for long without the setting that somebody meant; commands that
+	// look at a server run where other programs' variables may lie about.
+	Lenient bool
 }
 
 // given is a flag as it was given, before it is known to be good.
@@ -46,7 +49,7 @@ func (g *given) Set(v string) error { g.values = append(g.values, v); return nil
 // Bind adds flags to a command: --config and those named, or all when none is.
 // What standard holds is shown as the defaults.
 func Bind(flags *pflag.FlagSet, environ []string, standard Config, names ...string) *Source {
-	s := &Source{given: map[string]*given{}, Environ: environ}
+	s := &Source{given: map[string]*given{}, environ: environ}
 	add := func(def setting, shown string) *given {
 		g := &given{setting: def, standard: shown}
 		f := flags.VarPF(g, def.name, "", def.usage+" ("+variable(def.name)+")")
@@ -122,18 +125,19 @@ func (d setting) split(v string) []string {
 // Source: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 var linked = regexp.MustCompile(`^DRYDOCK_(SERVICE_HOST=|SERVICE_PORT(_[A-Z0-9_]+)?=|PORT=[a-z]+://|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?=|NAME=/|ENV_)`)
 
-// environment picks out our variables and refuses those it does not know: a
-// misspelt setting that silently does nothing is found late.
+// environment picks out our variables. A misspelt setting that silently does
+// nothing is found late, so unknown ones are refused.
 func (s *Source) environment() (map[string]string, error) {
 	known := []string{variable(configFile), rootKeyID, rootKeySecret}
 	for _, def := range settings() {
 		known = append(known, variable(def.name))
 	}
 	env := map[string]string{}
-	for _, kv := range s.Environ {
+	for _, kv := range s.environ {
 		k, v, _ := strings.Cut(kv, "=")
 		switch {
 		case !strings.HasPrefix(k, prefix) || linked.MatchString(kv):
+		case !slices.Contains(known, k) && s.Lenient:
 		case !slices.Contains(known, k):
 			return nil, fmt.Errorf("the environment variable %s is not one that drydock knows%s", k, nearest.Suggestion(k, known, ""))
 		default:

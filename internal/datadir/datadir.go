@@ -147,7 +147,7 @@ func Explain(path string, err error) error {
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
 		told = "the data folder %s is not a folder: choose another with --data"
 	default:
-		told = "cannot use the data folder %s"
+		return fmt.Errorf("the data folder %s: %w", path, err)
 	}
 	return fmt.Errorf(told+" (%w)", path, err)
 }

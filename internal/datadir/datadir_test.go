@@ -177,7 +177,7 @@ func TestTroubleIsExplained(t *testing.T) {
 		{&fs.PathError{Op: "open", Path: "/d/x", Err: syscall.EACCES}, "cannot write to the data folder /d: give it"},
 		{&fs.PathError{Op: "open", Path: "/d/x", Err: syscall.EROFS}, "cannot write to the data folder /d: give it"},
 		{&fs.PathError{Op: "mkdir", Path: "/d", Err: syscall.ENOTDIR}, "/d is not a folder: choose another"},
-		{&fs.PathError{Op: "write", Path: "/d", Err: syscall.EIO}, "cannot use the data folder /d (write /d: input/output error)"},
+		{&fs.PathError{Op: "write", Path: "/d", Err: syscall.EIO}, "the data folder /d: write /d: input/output error"},
 	} {
 		got := Explain("/d", c.err)
 		if !strings.Contains(got.Error(), c.want) || !errors.Is(got, c.err) {

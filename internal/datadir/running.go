@@ -19,8 +19,11 @@ type Server struct {
 	PID int `json:"pid"`
 	// URL is where the AWS API and the registry are reached.
 	URL string `json:"url"`
-	// CABundle is the file to verify URL with, empty when there is no need.
+	// CABundle is the file with the certificate of the server's own authority,
+	// empty when the user gave a certificate instead.
 	CABundle string `json:"ca_bundle,omitempty"`
+	// AccessKeyID is that of the root key of Account.
+	AccessKeyID string `json:"access_key_id"`
 	// Listen are the addresses listened on, with their real ports.
 	Listen  []string `json:"listen"`
 	Account string   `json:"account"`

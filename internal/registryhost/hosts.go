@@ -53,7 +53,7 @@ func (n *Names) Answers(host string) bool {
 // and region, "" when that is one of Amazon's domains or an IP address.
 func (n *Names) OwnDomain() string {
 	host := canonical(n.template)
-	if net.ParseIP(strings.Trim(host, "[]")) != nil {
+	if n.OwnIP() != nil {
 		return ""
 	}
 	labels := strings.Split(host, ".")
@@ -76,3 +76,6 @@ func (n *Names) OwnDomain() string {
 func AmazonDomains() []string { return []string{"amazonaws.com", "on.aws", "api.aws"} }
 
 func canonical(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+
+// OwnIP is the registry host where that is an IP address, else nil.
+func (n *Names) OwnIP() net.IP { return net.ParseIP(strings.Trim(n.template, "[]")) }

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"drydock/auth"
+	"drydock/internal/ca"
+	"drydock/internal/config"
+	"drydock/internal/datadir"
+	"drydock/internal/front"
+	"drydock/internal/listen"
+	"drydock/internal/metrics"
+	"drydock/internal/observe"
+	"drydock/internal/registryhost"
+)
+
+// house is an assembled server that waits for connections.
+type house struct {
+	front        *front.Front
+	tls          *tls.Config
+	announcement datadir.Server
+	rooms        *rooms
+}
+
+// assemble builds a server out of its parts, from the ground up: names, keys,
+// certificates, then the rooms, then the front before them. addresses are the
+// open ports. It starts nothing.
+func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, addresses []*net.TCPAddr, version string, log *slog.Logger) (*house, error) {
+	names, err := namesOf(cfg, addresses[0])
+	if err != nil {
+		return nil, err
+	}
+	root, keys, err := keysOf(cfg, folder)
+	if err != nil {
+		return nil, err
+	}
+	bundle, certificates, err := certificatesOf(cfg, folder, names, addresses, log)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := metrics.New(version, metrics.Storage{Folder: folder.Path(), Database: folder.Path(databaseFile + "*")})
+	if err != nil {
+		return nil, err
+	}
+	rooms, err := furnish(ctx, site{
+		cfg: cfg, folder: folder, names: names, keys: keys, log: log,
+		authorizer:   observe.NewDecisions(auth.RootOnly{}, counts.Decision, log),
+		downloadBase: downloadBase(cfg, names, addresses),
+	})
+	if err != nil {
+		return nil, datadir.Explain(folder.Path(), err)
+	}
+	template := cfg.RegistryHost
+	if template == "" {
+		template = config.PlainRegistryHost(addresses[0])
+	}
+	var listening []string
+	for _, a := range addresses {
+		listening = append(listening, a.String())
+	}
+	return &house{
+		front: front.New(front.Options{
+			Registry: rooms.registry, AWS: rooms.aws, Ready: rooms.ready,
+			Names: names, Metrics: counts, Log: log, Now: time.Now, Rand: rand.Reader,
+		}),
+		tls:   certificates,
+		rooms: rooms,
+		announcement: datadir.Server{
+			PID: os.Getpid(), URL: endpoint(cfg, names, addresses[0]), CABundle: bundle, AccessKeyID: root.AccessKeyID,
+			Listen: listening, Account: cfg.Account, Region: cfg.Region, RegistryHost: template,
+		},
+	}, nil
+}
+
+// work runs what goes on beside requests until ctx is done. The channel is closed
+// when all of it has ended.
+func (h *house) work(ctx context.Context) <-chan struct{} {
+	var all sync.WaitGroup
+	for _, run := range h.rooms.background {
+		all.Go(func() { run(ctx) })
+	}
+	ended := make(chan struct{})
+	go func() {
+		all.Wait()
+		close(ended)
+	}()
+	return ended
+}
+
+func (h *house) close() error { return h.rooms.close() }
+
+func namesOf(cfg config.Config, first *net.TCPAddr) (*registryhost.Names, error) {
+	template := cfg.RegistryHost
+	if template == "" {
+		template = config.PlainRegistryHost(first)
+	}
+	return registryhost.New(cfg.Account, cfg.Region, template, strconv.Itoa(first.Port))
+}
+
+// keysOf collects the root keys of all accounts; root is that of the default one.
+func keysOf(cfg config.Config, folder *datadir.Folder) (root datadir.Key, _ *auth.StaticKeys, err error) {
+	if root = cfg.RootKey; root == (datadir.Key{}) {
+		if root, err = folder.RootKey(rand.Reader); err != nil {
+			return root, nil, err
+		}
+	}
+	credentials := []auth.Credential{rootCredential(cfg.Account, root)}
+	for _, a := range cfg.Accounts {
+		credentials = append(credentials, rootCredential(a.ID, datadir.Key{AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey}))
+	}
+	keys, err := auth.NewStaticKeys(credentials...)
+	if err != nil {
+		return root, nil, fmt.Errorf("the root keys of the accounts: %w", err)
+	}
+	return root, keys, nil
+}
+
+func rootCredential(account string, k datadir.Key) auth.Credential {
+	return auth.Credential{
+		AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey,
+		Principal: auth.Principal{ARN: auth.RootARN(account), Account: account, UserID: account},
+	}
+}
+
+// tlsFolder is where a data folder keeps the certificate authority.
+func tlsFolder(data string) string { return filepath.Join(data, "tls") }
+
+// certificatesOf prepares TLS, with the user's own certificate or the server's
+// authority, whose certificate is then in the file named bundle.
+func certificatesOf(cfg config.Config, folder *datadir.Folder, names *registryhost.Names, addresses []*net.TCPAddr, log *slog.Logger) (bundle string, _ *tls.Config, _ error) {
+	if cfg.TLSCert != "" {
+		pair, err := ca.OpenPair(cfg.TLSCert, cfg.TLSKey, log)
+		if err != nil {
+			return "", nil, err
+		}
+		return "", listen.TLS(pair.GetCertificate), nil
+	}
+	o := ca.Options{
+		Folder: tlsFolder(folder.Path()), Answers: names.Answers, Domains: registryhost.AmazonDomains(),
+		Now: time.Now, Rand: rand.Reader,
+	}
+	if own := names.OwnDomain(); own != "" {
+		o.Domains = append(o.Domains, own)
+	}
+	for _, a := range addresses {
+		if !a.IP.IsUnspecified() && !a.IP.IsLoopback() {
+			o.IPs = append(o.IPs, a.IP)
+		}
+	}
+	if ip := names.OwnIP(); ip != nil && !ip.IsLoopback() {
+		o.IPs = append(o.IPs, ip)
+	}
+	authority, err := ca.Open(o)
+	if err != nil {
+		return "", nil, datadir.Explain(folder.Path(), err)
+	}
+	if authority.Renewed() {
+		log.Warn("the certificate of the authority was renewed: machines that trust the one before need drydock trust again")
+	}
+	return ca.CertificateFile(o.Folder), listen.TLS(authority.GetCertificate), nil
+}
+
+// endpoint is the address under which this machine reaches the server best.
+func endpoint(cfg config.Config, names *registryhost.Names, first *net.TCPAddr) string {
+	switch {
+	case first.IP.IsLoopback() || first.IP.IsUnspecified():
+		return "http://" + net.JoinHostPort("localhost", strconv.Itoa(first.Port))
+	case cfg.RegistryHost != "":
+		return "https://" + names.Host(cfg.Account, cfg.Region)
+	}
+	return "https://" + first.String()
+}
+
+// downloadBase is where any HTTP client, which may trust no authority of ours,
+// fetches a layer: over plain HTTP where all who can reach the server may use it.
+func downloadBase(cfg config.Config, names *registryhost.Names, addresses []*net.TCPAddr) func(account, region string) string {
+	plain := cfg.AllowPlainHTTP
+	if !plain {
+		plain = true
+		for _, a := range addresses {
+			plain = plain && a.IP.IsLoopback()
+		}
+	}
+	scheme := "https://"
+	if plain {
+		scheme = "http://"
+	}
+	return func(account, region string) string { return scheme + names.Host(account, region) }
+}
+
+// closeAll closes in the order opposite to that of opening.
+func closeAll(closers []func() error) error {
+	var errs []error
+	for i := len(closers) - 1; i >= 0; i-- {
+		errs = append(errs, closers[i]())
+	}
+	return errors.Join(errs...)
+}
