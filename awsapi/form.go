@@ -71,6 +71,8 @@ func decodeForm(p *plan, form url.Values, into reflect.Value) error {
 func (b *branch) decode(p *plan, v reflect.Value) error {
 	v = settle(v)
 	switch p.form {
+	case foreign:
+		return malformed(errForeign)
 	case structure:
 		for name, inner := range b.under {
 			i, ok := p.byName[name]
@@ -98,7 +100,7 @@ func (b *branch) decode(p *plan, v reflect.Value) error {
 			elem := reflect.New(p.typ.Elem()).Elem()
 			if value := entry.under["value"]; value != nil {
 				if err := value.decode(p.elem, elem); err != nil {
-					return withinElement(err, i)
+					return within(err, "entry."+strconv.Itoa(i+1)+".value")
 				}
 			}
 			if key := entry.under["key"]; key != nil {

@@ -37,6 +37,8 @@ func (d *jsonReader) value(p *plan, v reflect.Value) error {
 		return nil
 	}
 	switch p.form {
+	case foreign:
+		return malformed(errForeign)
 	case structure:
 		if c != '{' {
 			return d.unexpected(p, "Unexpected value type in payload")

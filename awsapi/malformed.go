@@ -32,6 +32,8 @@ func (e *malformedError) Error() string {
 	return e.sentence + " (at '" + strings.Join(parts, ".") + "')"
 }
 
+const errForeign = "drydock does not take this parameter"
+
 func malformed(sentence string) error { return &malformedError{sentence: sentence} }
 
 // within notes where in the body an error arose.

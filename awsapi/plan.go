@@ -20,6 +20,9 @@ const (
 	decimal
 	timestamp
 	blob
+	// foreign is what the SDK has an interface for: unions and documents. A
+	// request that holds one is refused, and no operation here answers any.
+	foreign
 )
 
 // plan is all that the codecs need to know of a Go type, found out once.
@@ -85,6 +88,8 @@ func (p *planner) make(t reflect.Type) (*plan, error) {
 		n.form = integer
 	case t.Kind() == reflect.Float32, t.Kind() == reflect.Float64:
 		n.form = decimal
+	case t.Kind() == reflect.Interface:
+		n.form = foreign
 	default:
 		err = fmt.Errorf("a %s has no form on the wire", t)
 	}
@@ -136,6 +141,8 @@ func present(v reflect.Value) (reflect.Value, bool) {
 		return v, !v.IsNil()
 	case reflect.String:
 		return v, v.Len() > 0
+	case reflect.Interface:
+		return v, false
 	}
 	return v, true
 }

@@ -97,6 +97,9 @@ type unknownOperationError struct {
 
 func (e *unknownOperationError) Error() string {
 	name := shorten(e.name)
+	if name == "" {
+		return "The request names no operation."
+	}
 	if e.exists {
 		return fmt.Sprintf("drydock does not provide the operation %s of %s.", name, e.service)
 	}
