@@ -2,6 +2,7 @@
 // stock without authentication, drydock with a real token. It prints a table of
 // rates and of the server's CPU time per operation, then peak memory and start-up
 // time. Rounds alternate between the servers; a row is the median of its rounds.
+// Both log errors only.
 //
 // The client shares the machine's cores with the server, so it does as little as
 // it can: connections are kept, requests and digests are made before the clock

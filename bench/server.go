@@ -45,7 +45,7 @@ func newDrydock(o options) *server {
 	s := &server{name: "drydock", plain: freeAddress(), log: &tail{}}
 	s.secure = s.plain
 	s.commands = func() []*exec.Cmd {
-		cmd := exec.Command(o.drydock, "serve", "--data", filepath.Join(o.dir, "drydock"), "--listen", s.plain)
+		cmd := exec.Command(o.drydock, "serve", "--data", filepath.Join(o.dir, "drydock"), "--listen", s.plain, "--log-level", "error")
 		cmd.Env = []string{"HOME=" + o.dir, "DRYDOCK_ROOT_ACCESS_KEY_ID=" + keyID, "DRYDOCK_ROOT_SECRET_ACCESS_KEY=" + secret}
 		return []*exec.Cmd{cmd}
 	}
