@@ -10,7 +10,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -184,19 +186,19 @@ func endpoint(cfg config.Config, names *registryhost.Names, first *net.TCPAddr) 
 
 // downloadBase is where any HTTP client, which may trust no authority of ours,
 // fetches a layer: over plain HTTP where all who can reach the server may use it.
+// A host of the user's own may lead to a proxy, of which https can be expected.
 func downloadBase(cfg config.Config, names *registryhost.Names, addresses []*net.TCPAddr) func(account, region string) string {
-	plain := cfg.AllowPlainHTTP
-	if !plain {
-		plain = true
-		for _, a := range addresses {
-			plain = plain && a.IP.IsLoopback()
+	local := !slices.ContainsFunc(addresses, func(a *net.TCPAddr) bool { return !a.IP.IsLoopback() })
+	if own := cfg.RegistryHost != "" && names.OwnDomain() != ""; own || !local && !cfg.AllowPlainHTTP {
+		return names.ProxyEndpoint
+	}
+	return func(account, region string) string {
+		host := names.Host(account, region)
+		if _, _, err := net.SplitHostPort(host); err != nil {
+			host = net.JoinHostPort(strings.Trim(host, "[]"), "443") // left out because https implies it
 		}
+		return "http://" + host
 	}
-	scheme := "https://"
-	if plain {
-		scheme = "http://"
-	}
-	return func(account, region string) string { return scheme + names.Host(account, region) }
 }
 
 // closeAll closes in the order opposite to that of opening.

@@ -134,7 +134,7 @@ func TestARunningServerIsFound(t *testing.T) {
 	if _, err := Running(path); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("after the server was killed: %v", err)
 	}
-	f = open(t, path)
+	open(t, path)
 	if _, err := Running(path); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("the next server is taken for the killed one: %v", err)
 	}
