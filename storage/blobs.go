@@ -1,0 +1,119 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+
+	"drydock/storage/blob"
+	"drydock/storage/meta"
+)
+
+// StatBlob finds a blob that a repository holds. Errors:
+// *RepositoryUnknownError, *BlobUnknownError, *DigestInvalidError.
+func (r *Registry) StatBlob(ctx context.Context, ref Ref, d digest.Digest) (Blob, error) {
+	if err := checkDigest(d); err != nil {
+		return Blob{}, err
+	}
+	size, err := meta.LinkedBlobSize(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, string(d))
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return Blob{}, r.absent(ctx, ref, &BlobUnknownError{ref, d})
+	case err != nil:
+		return Blob{}, fmt.Errorf("look for blob %s in %s: %w", d, ref.Name, err)
+	}
+	return Blob{Digest: d, Size: size}, nil
+}
+
+// OpenBlob opens a blob that a repository holds. On disk the reader is an
+// *os.File. Errors: as StatBlob; any other means that the bytes are damaged or
+// out of reach.
+func (r *Registry) OpenBlob(ctx context.Context, ref Ref, d digest.Digest) (io.ReadSeekCloser, Blob, error) {
+	b, err := r.StatBlob(ctx, ref, d)
+	if err != nil {
+		return nil, Blob{}, err
+	}
+	f, err := r.blobs.Open(ctx, d)
+	if err != nil {
+		return nil, Blob{}, err
+	}
+	return f, b, nil
+}
+
+// DeleteBlob takes a blob from a repository. Errors: as StatBlob, and
+// *BlobReferencedError while a manifest needs it.
+func (r *Registry) DeleteBlob(ctx context.Context, ref Ref, d digest.Digest) error {
+	if err := checkDigest(d); err != nil {
+		return err
+	}
+	return r.write(ctx, func(q meta.Querier) error {
+		repo, err := repositoryID(ctx, q, ref)
+		if err != nil {
+			return err
+		}
+		parent, err := meta.ParentOf(ctx, q, repo, string(d), false)
+		if err == nil {
+			return &BlobReferencedError{Digest: d, By: digest.Digest(parent)}
+		}
+		if !errors.Is(err, meta.ErrNotFound) {
+			return fmt.Errorf("look for images that need %s in %s: %w", d, ref.Name, err)
+		}
+		held, err := meta.UnlinkBlob(ctx, q, repo, string(d))
+		if err != nil {
+			return fmt.Errorf("take blob %s from %s: %w", d, ref.Name, err)
+		}
+		if !held {
+			return &BlobUnknownError{ref, d}
+		}
+		return nil
+	})
+}
+
+// MountBlob makes a repository hold a blob that another one holds. Errors: as
+// StatBlob for from, and *RepositoryUnknownError for ref.
+func (r *Registry) MountBlob(ctx context.Context, ref, from Ref, d digest.Digest) (Blob, error) {
+	if err := checkDigest(d); err != nil {
+		return Blob{}, err
+	}
+	b := Blob{Digest: d}
+	err := r.write(ctx, func(q meta.Querier) error {
+		repo, err := repositoryID(ctx, q, ref)
+		if err != nil {
+			return err
+		}
+		if _, err := repositoryID(ctx, q, from); err != nil {
+			return err
+		}
+		b.Size, err = meta.LinkedBlobSize(ctx, q, from.Account, from.Region, from.Name, string(d))
+		if errors.Is(err, meta.ErrNotFound) {
+			return &BlobUnknownError{from, d}
+		}
+		if err != nil {
+			return fmt.Errorf("look for blob %s in %s: %w", d, from.Name, err)
+		}
+		if err := meta.LinkBlob(ctx, q, repo, string(d), r.millis()); err != nil {
+			return fmt.Errorf("mount blob %s in %s: %w", d, ref.Name, err)
+		}
+		return nil
+	})
+	return b, err
+}
+
+// stored reports whether a blob is recorded and its file is there in full.
+func (r *Registry) stored(ctx context.Context, d digest.Digest) (bool, error) {
+	want, err := meta.BlobSize(ctx, r.db.Reader(), string(d))
+	if errors.Is(err, meta.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for blob %s: %w", d, err)
+	}
+	size, err := r.blobs.Size(ctx, d)
+	if errors.Is(err, blob.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && size == want, err
+}

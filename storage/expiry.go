@@ -1,0 +1,96 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"drydock/storage/meta"
+)
+
+// sweepEvery is how often abandoned uploads are looked for, and sweepBatch how
+// many are taken at a time.
+const (
+	sweepEvery = time.Minute
+	sweepBatch = 100
+)
+
+// Run does the engine's background work until the context ends: it throws away
+// abandoned uploads, and at the start files of uploads that no record knows.
+func (r *Registry) Run(ctx context.Context) error {
+	if err := r.sweepFiles(ctx); err != nil {
+		r.log.WarnContext(ctx, "could not sweep the files of old uploads", "error", err)
+	}
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if _, err := r.ExpireUploads(ctx); err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "could not expire uploads", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// ExpireUploads throws away the uploads that nothing has been added to for the
+// expiry time and returns how many they were.
+func (r *Registry) ExpireUploads(ctx context.Context) (int, error) {
+	before := r.now().Add(-r.expiry).UnixMilli()
+	expired := 0
+	for {
+		ids, err := meta.StaleUploads(ctx, r.db.Reader(), before, sweepBatch)
+		if err != nil {
+			return expired, fmt.Errorf("list abandoned uploads: %w", err)
+		}
+		for _, id := range ids {
+			if err := r.expire(ctx, id, before); err != nil {
+				return expired, fmt.Errorf("expire upload %s: %w", id, err)
+			}
+			expired++
+		}
+		if len(ids) < sweepBatch {
+			return expired, nil
+		}
+	}
+}
+
+func (r *Registry) expire(ctx context.Context, id string, before int64) error {
+	leave, err := r.sessions.enter(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	gone := false
+	err = r.note(ctx, func(q meta.Querier) (err error) {
+		gone, err = meta.DeleteStaleUpload(ctx, q, id, before)
+		return err
+	})
+	if err != nil || !gone {
+		return err
+	}
+	return r.blobs.Discard(ctx, id)
+}
+
+// sweepFiles removes the files of uploads whose record went with a crash.
+func (r *Registry) sweepFiles(ctx context.Context) error {
+	ids, err := r.blobs.Uploads(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		known, err := meta.UploadExists(ctx, r.db.Reader(), id)
+		if err != nil {
+			return fmt.Errorf("look up upload %s: %w", id, err)
+		}
+		if known {
+			continue
+		}
+		if err := r.blobs.Discard(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+
+	"drydock/storage/meta"
+)
+
+// Manifest reads a manifest by tag or digest. Errors: *RepositoryUnknownError,
+// *ManifestUnknownError, *DigestInvalidError.
+func (r *Registry) Manifest(ctx context.Context, ref Ref, which Reference) (Manifest, error) {
+	var row meta.Manifest
+	var err error
+	if which.Tag != "" {
+		row, err = meta.ManifestByTag(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, which.Tag)
+		if err == nil && which.Digest != "" && string(which.Digest) != row.Digest {
+			err = meta.ErrNotFound
+		}
+	} else {
+		if err := checkDigest(which.Digest); err != nil {
+			return Manifest{}, err
+		}
+		row, err = meta.ManifestByDigest(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, string(which.Digest))
+	}
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return Manifest{}, r.absent(ctx, ref, &ManifestUnknownError{ref, which})
+	case err != nil:
+		return Manifest{}, fmt.Errorf("read manifest %s of %s: %w", which, ref.Name, err)
+	}
+	return Manifest{Digest: digest.Digest(row.Digest), MediaType: row.MediaType, Content: row.Content}, nil
+}
+
+// PutManifest stores a manifest and points tags at it, all or nothing. Errors:
+// *RepositoryUnknownError, *ManifestInvalidError, *DigestInvalidError,
+// *DigestMismatchError, *MissingReferencesError, *TagInvalidError,
+// *TagImmutableError.
+func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (Stored, error) {
+	for _, t := range m.Tags {
+		if !tagForm.MatchString(t) {
+			return Stored{}, &TagInvalidError{t}
+		}
+	}
+	doc, err := parseDocument(m.Content, m.MediaType)
+	if err != nil {
+		return Stored{}, err
+	}
+	d := digest.FromBytes(m.Content)
+	if m.Digest != "" {
+		if err := checkDigest(m.Digest); err != nil {
+			return Stored{}, err
+		}
+		if d = m.Digest.Algorithm().FromBytes(m.Content); d != m.Digest {
+			return Stored{}, &DigestMismatchError{Declared: m.Digest, Actual: d}
+		}
+	}
+	var stored Stored
+	err = r.write(ctx, func(q meta.Querier) error {
+		stored = Stored{Digest: d, MediaType: doc.mediaType, Subject: doc.subject, Unchanged: true}
+		repo, err := findRepository(ctx, q, ref)
+		if err != nil {
+			return err
+		}
+		there, err := meta.HasManifest(ctx, q, repo.ID, string(d))
+		if err != nil {
+			return fmt.Errorf("look for manifest %s in %s: %w", d, ref.Name, err)
+		}
+		if !there {
+			stored.Unchanged = false
+			if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content); err != nil {
+				return err
+			}
+		}
+		for _, t := range m.Tags {
+			moved, err := r.setTag(ctx, q, ref, repo, t, d)
+			if err != nil {
+				return err
+			}
+			stored.Unchanged = stored.Unchanged && !moved
+		}
+		return nil
+	})
+	return stored, err
+}
+
+// insertManifest stores a manifest that is not there yet, once all that it needs
+// is.
+func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, repository int64, d digest.Digest, doc *document, content []byte) error {
+	linked, err := meta.LinkedBlobs(ctx, q, repository, texts(doc.blobs))
+	if err != nil {
+		return fmt.Errorf("look for the layers of %s: %w", d, err)
+	}
+	children, err := meta.ImageSizes(ctx, q, repository, texts(doc.manifests))
+	if err != nil {
+		return fmt.Errorf("look for the images of %s: %w", d, err)
+	}
+	missing := &MissingReferencesError{Ref: ref}
+	refs := make([]meta.Reference, 0, len(doc.blobs)+len(doc.manifests))
+	for _, b := range doc.blobs {
+		if !linked[string(b)] {
+			missing.Blobs = append(missing.Blobs, b)
+		}
+		refs = append(refs, meta.Reference{Child: string(b)})
+	}
+	size := doc.size
+	for _, c := range doc.manifests {
+		s, there := children[string(c)]
+		if !there {
+			missing.Manifests = append(missing.Manifests, c)
+		}
+		// ECR gives an index the size of its largest image.
+		size = max(size, s)
+		refs = append(refs, meta.Reference{Child: string(c), IsManifest: true})
+	}
+	if len(missing.Blobs)+len(missing.Manifests) > 0 {
+		return missing
+	}
+	err = meta.InsertManifest(ctx, q, meta.Manifest{
+		RepositoryID: repository, Digest: string(d), MediaType: doc.mediaType, ArtifactType: doc.artifactType,
+		Subject: string(doc.subject), ImageSize: size, PushedAt: r.millis(), Content: content,
+	}, refs)
+	if err != nil {
+		return fmt.Errorf("store manifest %s in %s: %w", d, ref.Name, err)
+	}
+	return nil
+}
+
+// DeleteManifest deletes a manifest with every tag that points at it. Errors:
+// *RepositoryUnknownError, *ManifestUnknownError, *ManifestReferencedError,
+// *DigestInvalidError.
+func (r *Registry) DeleteManifest(ctx context.Context, ref Ref, d digest.Digest) error {
+	_, err := r.DeleteImage(ctx, ref, Reference{Digest: d})
+	return err
+}
+
+// DeleteImage deletes as ECR's BatchDeleteImage does: by digest the manifest
+// with all its tags; by tag the tag, and the manifest with its last one, unless
+// an index still lists it. It returns what is gone. Errors:
+// *RepositoryUnknownError, *ManifestUnknownError, *ManifestReferencedError,
+// *DigestInvalidError.
+func (r *Registry) DeleteImage(ctx context.Context, ref Ref, which Reference) ([]ImageID, error) {
+	if which.Digest != "" {
+		if err := checkDigest(which.Digest); err != nil {
+			return nil, err
+		}
+	}
+	var gone []ImageID
+	err := r.write(ctx, func(q meta.Querier) error {
+		gone = nil
+		repo, err := repositoryID(ctx, q, ref)
+		if err != nil {
+			return err
+		}
+		d, err := resolve(ctx, q, ref, repo, which)
+		if err != nil {
+			return err
+		}
+		tags, err := meta.TagsOf(ctx, q, repo, string(d))
+		if err != nil {
+			return fmt.Errorf("read the tags of %s in %s: %w", d, ref.Name, err)
+		}
+		index, err := meta.ParentOf(ctx, q, repo, string(d), true)
+		if err != nil && !errors.Is(err, meta.ErrNotFound) {
+			return fmt.Errorf("look for indexes of %s in %s: %w", d, ref.Name, err)
+		}
+		listed := err == nil
+		if which.Tag != "" {
+			gone = []ImageID{{Digest: d, Tag: which.Tag}}
+			if len(tags) > 1 || listed {
+				return deleteTag(ctx, q, ref, repo, which.Tag)
+			}
+		} else {
+			if listed {
+				return &ManifestReferencedError{Digest: d, By: digest.Digest(index)}
+			}
+			for _, t := range tags {
+				gone = append(gone, ImageID{Digest: d, Tag: t})
+			}
+			if len(tags) == 0 {
+				gone = []ImageID{{Digest: d}}
+			}
+		}
+		if _, err := meta.DeleteManifest(ctx, q, repo, string(d)); err != nil {
+			return fmt.Errorf("delete manifest %s of %s: %w", d, ref.Name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return gone, nil
+}
+
+// resolve finds the digest of an image that exists. Errors:
+// *ManifestUnknownError.
+func resolve(ctx context.Context, q meta.Querier, ref Ref, repository int64, which Reference) (digest.Digest, error) {
+	if which.Tag == "" {
+		there, err := meta.HasManifest(ctx, q, repository, string(which.Digest))
+		if err != nil {
+			return "", fmt.Errorf("look for manifest %s in %s: %w", which.Digest, ref.Name, err)
+		}
+		if !there {
+			return "", &ManifestUnknownError{ref, which}
+		}
+		return which.Digest, nil
+	}
+	d, err := meta.TagDigest(ctx, q, repository, which.Tag)
+	if errors.Is(err, meta.ErrNotFound) || err == nil && which.Digest != "" && d != string(which.Digest) {
+		return "", &ManifestUnknownError{ref, which}
+	}
+	if err != nil {
+		return "", fmt.Errorf("look up tag %s of %s: %w", which.Tag, ref.Name, err)
+	}
+	return digest.Digest(d), nil
+}
+
+func texts(digests []digest.Digest) []string {
+	s := make([]string, len(digests))
+	for i, d := range digests {
+		s[i] = string(d)
+	}
+	return s
+}
