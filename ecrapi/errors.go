@@ -101,9 +101,9 @@ func exception(err error, a about) error {
 	case errors.As(err, &tooManyTags):
 		return &types.TooManyTagsException{Message: sentence("A repository can have at most %d tags", tooManyTags.Max)}
 	case errors.Is(err, storage.ErrFull):
-		return &types.ServerException{Message: sentence("The registry's disk is full: free space there, then try again")}
+		return fault(err, "The registry's disk is full: free space there, then try again")
 	case errors.Is(err, storage.ErrClosed):
-		return &types.ServerException{Message: sentence("The registry is shutting down: try again")}
+		return fault(err, "The registry is shutting down: try again")
 	}
 	return err
 }
@@ -160,6 +160,12 @@ func invalidPart(ref storage.Ref, u storage.Upload, format string, args ...any) 
 func invalidParameter(name, format string, args ...any) error {
 	return &types.InvalidParameterException{Message: sentence(
 		"Invalid parameter at '%s' failed to satisfy constraint: '%s'", name, fmt.Sprintf(format, args...))}
+}
+
+// fault is an error of the server's of which the client is told what to do; the
+// cause is for the log.
+func fault(cause error, message string) error {
+	return fmt.Errorf("%w: %w", &types.ServerException{Message: &message}, cause)
 }
 
 func sentence(format string, args ...any) *string {
