@@ -16,6 +16,7 @@ import (
 // proves who the caller is; what they may do is decided at each request.
 func (s *Service) GetAuthorizationToken(ctx context.Context, in *ecr.GetAuthorizationTokenInput) (*ecr.GetAuthorizationTokenOutput, error) {
 	call := awsapi.CallFrom(ctx)
+	//lint:ignore SA1019 deprecated, but docker's credential helper still sends it
 	accounts := in.RegistryIds
 	if len(accounts) == 0 {
 		accounts = []string{call.Principal.Account}

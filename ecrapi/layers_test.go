@@ -163,7 +163,7 @@ func TestThePasswordIsForTheRegistryAsked(t *testing.T) {
 		deref(own.ProxyEndpoint) != "https://localhost:5000" || own.ExpiresAt.Sub(now).Hours() != 12 {
 		t.Errorf("got %q at %s until %s", got, deref(own.ProxyEndpoint), own.ExpiresAt)
 	}
-	out = must(s.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{RegistryIds: []string{other, account}}))(t)
+	out = must(s.GetAuthorizationToken(ctx, passwordsFor(other, account)))(t)
 	if len(out.AuthorizationData) != 2 || !strings.HasSuffix(decode(out.AuthorizationData[0]), "for 222233334444 in eu-west-1") {
 		t.Errorf("got %+v", out.AuthorizationData)
 	}

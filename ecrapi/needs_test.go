@@ -96,9 +96,14 @@ func TestEachOperationTakesThePermissionOfItsName(t *testing.T) {
 	}
 }
 
+func passwordsFor(accounts ...string) *ecr.GetAuthorizationTokenInput {
+	//lint:ignore SA1019 deprecated, but docker's credential helper still sends it
+	return &ecr.GetAuthorizationTokenInput{RegistryIds: accounts}
+}
+
 func TestWhatNamesNoRepositoryTakesThePermissionOnAll(t *testing.T) {
 	ctx := asCaller(t.Context())
-	got, err := needsGetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{RegistryIds: []string{other}})
+	got, err := needsGetAuthorizationToken(ctx, passwordsFor(other))
 	if want := (awsapi.Need{Action: "ecr:GetAuthorizationToken", Resource: "*", ResourceAccount: account}); err != nil || len(got) != 1 || got[0] != want {
 		t.Errorf("GetAuthorizationToken takes %+v (%v)", got, err)
 	}
