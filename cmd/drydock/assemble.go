@@ -61,7 +61,7 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 		downloadBase: downloadBase(cfg, names, addresses),
 	})
 	if err != nil {
-		return nil, datadir.Explain(folder.Path(), err)
+		return nil, err
 	}
 	template := cfg.RegistryHost
 	if template == "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -14,9 +15,17 @@ import (
 	"drydock/internal/config"
 	"drydock/internal/datadir"
 	"drydock/internal/registryhost"
+	"drydock/storage"
+	"drydock/storage/blob"
+	"drydock/storage/blob/disk"
+	"drydock/storage/meta/sqlite"
 )
 
-const databaseFile = "records.db"
+// What of the data folder is the storage's.
+const (
+	databaseFile = "records.db"
+	blobFolder   = "blobs"
+)
 
 // site is what the rooms stand on.
 type site struct {
@@ -40,8 +49,17 @@ type rooms struct {
 func (r *rooms) close() error { return closeAll(r.closers) }
 
 // furnish opens the storage and builds the registry and the AWS APIs over it.
-func furnish(ctx context.Context, s site) (*rooms, error) {
+func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	r := new(rooms)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	engine, err := r.openStorage(ctx, s)
+	if err != nil {
+		return nil, datadir.Explain(s.folder.Path(), err)
+	}
 	verifier, err := sigv4.New(s.keys, time.Now)
 	if err != nil {
 		return nil, err
@@ -56,7 +74,37 @@ func furnish(ctx context.Context, s site) (*rooms, error) {
 	if err != nil {
 		return nil, err
 	}
+	_ = engine
 	r.registry = http.NotFoundHandler()
-	r.ready = func(context.Context) error { return nil }
 	return r, nil
+}
+
+// openStorage opens records and blobs. What is open is in r.closers, also when
+// the rest fails.
+func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, error) {
+	records, err := sqlite.Open(ctx, s.folder.Path(databaseFile))
+	if err != nil {
+		return nil, err
+	}
+	r.closers = append(r.closers, records.Close)
+	driver, err := disk.New(s.folder.Path(blobFolder))
+	if err != nil {
+		return nil, err
+	}
+	engine, err := storage.New(ctx, storage.Options{
+		DB: records, Blobs: blob.NewStore(driver), Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.background = append(r.background, func(ctx context.Context) {
+		if err := engine.Run(ctx); err != nil {
+			s.log.Error("the background work of the storage has ended", "error", err)
+		}
+	})
+	r.ready = func(ctx context.Context) error {
+		_, err := engine.Repositories(ctx, storage.Scope{Account: s.cfg.Account, Region: s.cfg.Region}, "", 1)
+		return err
+	}
+	return engine, nil
 }
