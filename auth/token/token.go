@@ -1,0 +1,144 @@
+// Package token makes and checks the registry password: a JWT that says who its
+// holder is, not what they may do. What they may do is decided at each request,
+// so that a change of policy or a deactivated key takes effect at once.
+//
+// The same keys sign the tokens in the download addresses of layers, which allow
+// the reading of one blob.
+package token
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+
+	"drydock/auth"
+)
+
+// Lifetime is how long a registry password is valid, as ECR's.
+const Lifetime = 12 * time.Hour
+
+const (
+	issuer           = "drydock"
+	passwordAudience = "registry"
+	layerAudience    = "layer"
+)
+
+// ErrInvalid is returned for a token that was not made here, or not for this
+// purpose, or whose holder's access key no longer exists. Which of them it is,
+// the caller is not to tell.
+var ErrInvalid = errors.New("the token is not valid")
+
+// ErrExpired is returned for a token that was good once.
+var ErrExpired = errors.New("the token has expired")
+
+// Issuer makes and checks tokens.
+type Issuer struct {
+	keys   *Keys
+	active auth.Keys
+	now    func() time.Time
+	random io.Reader
+	parser *jwt.Parser
+}
+
+// New makes an issuer that signs with keys. active tells whether the access key
+// behind a token is still good.
+func New(keys *Keys, active auth.Keys, now func() time.Time, random io.Reader) *Issuer {
+	return &Issuer{
+		keys: keys, active: active, now: now, random: random,
+		parser: jwt.NewParser(
+			// Nothing but our own algorithm, above all not "none".
+			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+			jwt.WithIssuer(issuer), jwt.WithExpirationRequired(), jwt.WithTimeFunc(now),
+		),
+	}
+}
+
+// claims are the members of our tokens. The subject is the principal's ARN.
+type claims struct {
+	jwt.RegisteredClaims
+	AccessKeyID string `json:"key"`
+	// Account and Region are the registry that the password was asked for.
+	Account string `json:"account,omitempty"`
+	Region  string `json:"region,omitempty"`
+	// Layer is "<repository ARN>@<digest>" in the token of a layer.
+	Layer string `json:"layer,omitempty"`
+}
+
+// Password makes the registry password of a principal.
+func (i *Issuer) Password(_ context.Context, p auth.Principal, account, region string) (password string, expiresAt time.Time, err error) {
+	c := claims{AccessKeyID: p.AccessKeyID, Account: account, Region: region}
+	return i.sign(p, passwordAudience, Lifetime, c)
+}
+
+// LayerToken makes a token that allows the reading of one blob, "<repository
+// ARN>@<digest>", on behalf of a principal.
+func (i *Issuer) LayerToken(_ context.Context, p auth.Principal, layer string, ttl time.Duration) (string, error) {
+	t, _, err := i.sign(p, layerAudience, ttl, claims{AccessKeyID: p.AccessKeyID, Layer: layer})
+	return t, err
+}
+
+func (i *Issuer) sign(p auth.Principal, audience string, ttl time.Duration, c claims) (string, time.Time, error) {
+	id, err := uuid.NewRandomFromReader(i.random)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("make a token's id: %w", err)
+	}
+	now := i.now()
+	expires := now.Add(ttl).Truncate(time.Second)
+	c.RegisteredClaims = jwt.RegisteredClaims{
+		Issuer: issuer, Subject: p.ARN, Audience: jwt.ClaimStrings{audience}, ID: id.String(),
+		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
+	}
+	key := i.keys.signing()
+	t := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
+	t.Header["kid"] = key.ID
+	signed, err := t.SignedString(key.Secret)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("sign a token: %w", err)
+	}
+	return signed, expires, nil
+}
+
+// Verify tells whose password it is. Errors: ErrInvalid, ErrExpired, and those
+// of reading keys.
+func (i *Issuer) Verify(ctx context.Context, password string) (auth.Principal, error) {
+	_, p, err := i.check(ctx, password, passwordAudience)
+	return p, err
+}
+
+// VerifyLayer tells on whose behalf a token allows the reading of a blob,
+// "<repository ARN>@<digest>". Errors: as Verify.
+func (i *Issuer) VerifyLayer(ctx context.Context, token, layer string) (auth.Principal, error) {
+	c, p, err := i.check(ctx, token, layerAudience)
+	if err == nil && subtle.ConstantTimeCompare([]byte(c.Layer), []byte(layer)) != 1 {
+		return auth.Principal{}, ErrInvalid
+	}
+	return p, err
+}
+
+func (i *Issuer) check(ctx context.Context, token, audience string) (claims, auth.Principal, error) {
+	var c claims
+	_, err := i.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		return i.keys.verifying(kid)
+	})
+	switch {
+	case errors.Is(err, jwt.ErrTokenExpired) && !errors.Is(err, jwt.ErrTokenInvalidIssuer):
+		return c, auth.Principal{}, ErrExpired
+	case err != nil, len(c.Audience) != 1 || c.Audience[0] != audience:
+		return c, auth.Principal{}, ErrInvalid
+	}
+	cred, err := i.active.Lookup(ctx, c.AccessKeyID)
+	switch {
+	case errors.Is(err, auth.ErrUnknownKey), err == nil && cred.Principal.ARN != c.Subject:
+		return c, auth.Principal{}, ErrInvalid
+	case err != nil:
+		return c, auth.Principal{}, fmt.Errorf("look up the key of a token: %w", err)
+	}
+	return c, cred.Principal, nil
+}
