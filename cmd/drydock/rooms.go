@@ -11,7 +11,10 @@ import (
 	"drydock/auth"
 	"drydock/auth/sigv4"
 	"drydock/auth/stsapi"
+	"drydock/auth/token"
 	"drydock/awsapi"
+	"drydock/awsapi/constraints"
+	"drydock/ecrapi"
 	"drydock/internal/config"
 	"drydock/internal/datadir"
 	"drydock/internal/registryhost"
@@ -21,10 +24,11 @@ import (
 	"drydock/storage/meta/sqlite"
 )
 
-// What of the data folder is the storage's.
+// What the rooms keep in the data folder.
 const (
-	databaseFile = "records.db"
-	blobFolder   = "blobs"
+	databaseFile    = "records.db"
+	blobFolder      = "blobs"
+	signingKeysFile = "signing-keys.json"
 )
 
 // site is what the rooms stand on.
@@ -60,6 +64,20 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, datadir.Explain(s.folder.Path(), err)
 	}
+	signing, err := token.OpenKeys(s.folder.Path(signingKeysFile), rand.Reader)
+	if err != nil {
+		return nil, datadir.Explain(s.folder.Path(), err)
+	}
+	passwords := token.New(signing, s.keys, time.Now, rand.Reader)
+	if r.aws, err = apis(s, engine, passwords); err != nil {
+		return nil, err
+	}
+	r.registry = http.NotFoundHandler()
+	return r, nil
+}
+
+// apis are the AWS APIs, each a service of its own behind one handler.
+func apis(s site, engine *storage.Registry, passwords *token.Issuer) (http.Handler, error) {
 	verifier, err := sigv4.New(s.keys, time.Now)
 	if err != nil {
 		return nil, err
@@ -68,15 +86,21 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.aws, err = awsapi.New(awsapi.Options{
-		Services: []*awsapi.Service{sts}, Verifier: verifier, Authorizer: s.authorizer, Log: s.log, Rand: rand.Reader,
-	})
+	model, err := constraints.Load("ecr")
 	if err != nil {
 		return nil, err
 	}
-	_ = engine
-	r.registry = http.NotFoundHandler()
-	return r, nil
+	service, err := ecrapi.New(ecrapi.Options{Engine: engine, Names: s.names, Passwords: passwords, DownloadBase: s.downloadBase})
+	if err != nil {
+		return nil, err
+	}
+	ecr, err := awsapi.NewService(model, service.Operations())
+	if err != nil {
+		return nil, err
+	}
+	return awsapi.New(awsapi.Options{
+		Services: []*awsapi.Service{sts, ecr}, Verifier: verifier, Authorizer: s.authorizer, Log: s.log, Rand: rand.Reader,
+	})
 }
 
 // openStorage opens records and blobs. What is open is in r.closers, also when
