@@ -17,6 +17,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drydock/auth"
+	"drydock/auth/token"
 	"drydock/internal/registryhost"
 	"drydock/storage"
 	"drydock/storage/blob"
@@ -139,3 +140,6 @@ func document(t *testing.T, m any) string {
 	t.Fatalf("%T is no manifest", m)
 	return ""
 }
+
+// What the server is assembled of fits.
+var _ Passwords = (*token.Issuer)(nil)
