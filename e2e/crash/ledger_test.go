@@ -60,13 +60,17 @@ type session struct {
 // ledger is what the clients know: what was acknowledged must be there, what was
 // only attempted must be there whole or not at all.
 type ledger struct {
-	mu        sync.Mutex
-	repos     map[string]*repoLedger
-	sessions  map[*session]bool
-	inFlight  int
-	cutShort  int
-	pushes    int
-	resumed   int
+	mu       sync.Mutex
+	repos    map[string]*repoLedger
+	sessions map[*session]bool
+	inFlight int
+	cutShort int
+	pushes   int
+	resumed  int
+	// powerCut is set when it is the machine that fails, and not the server only.
+	// The disk fails first then: an error of the server's is no surprise, an
+	// acknowledgement still counts.
+	powerCut  bool
 	attempted int
 }
 

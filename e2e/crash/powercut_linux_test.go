@@ -19,9 +19,7 @@ func TestNothingAcknowledgedIsLostWhenThePowerIsCut(t *testing.T) {
 	disk := harness.NewDisk(t, 4<<30)
 	s := harness.Start(t, harness.Options{Data: filepath.Join(disk.Path, "data")})
 	c, l, crew := hire(t, s, rnd)
-	for _, w := range crew {
-		w.diskDies = true
-	}
+	l.powerCut = true
 	for range cuts {
 		wait := work(t, crew)
 		time.Sleep(time.Duration(50+rnd.IntN(700)) * time.Millisecond)
@@ -39,5 +37,5 @@ func TestNothingAcknowledgedIsLostWhenThePowerIsCut(t *testing.T) {
 		l.settle(t, c)
 	}
 	blobs, manifests := l.verify(t, c)
-	t.Logf("%d power cuts; %d pushes acknowledged; %d blobs and %d manifests there byte for byte", cuts, l.pushes, blobs, manifests)
+	t.Logf("%d power cuts; %d pushes acknowledged, %d uploads resumed; %d blobs and %d manifests there byte for byte", cuts, l.pushes, l.resumed, blobs, manifests)
 }

@@ -20,9 +20,6 @@ type worker struct {
 	repos  []string
 	rnd    *rand.Rand
 	count  int
-	// diskDies is set when the disk fails before the server does: then an error
-	// of the server's is no surprise, an acknowledgement still counts.
-	diskDies bool
 }
 
 // run pushes until the server stops answering. An answer that no crash explains
@@ -31,7 +28,7 @@ func (w *worker) run() error {
 	for {
 		err := w.step()
 		var unexpected *harness.UnexpectedError
-		if errors.As(err, &unexpected) && !(w.diskDies && unexpected.Answer.Status >= 500) {
+		if errors.As(err, &unexpected) && !(w.ledger.powerCut && unexpected.Answer.Status >= 500) {
 			return fmt.Errorf("worker %d: %w", w.id, err)
 		}
 		if err != nil {
