@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"drydock/auth"
@@ -25,6 +26,8 @@ import (
 	"drydock/internal/metrics"
 	"drydock/internal/observe"
 	"drydock/internal/registryhost"
+	"drydock/storage"
+	"drydock/storage/meta"
 )
 
 // house is an assembled server that waits for connections.
@@ -61,7 +64,7 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 		downloadBase: downloadBase(cfg, names, addresses),
 	})
 	if err != nil {
-		return nil, err
+		return nil, explainStorage(folder.Path(), err)
 	}
 	template := cfg.RegistryHost
 	if template == "" {
@@ -83,6 +86,15 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 			Listen: listening, Account: cfg.Account, Region: cfg.Region, RegistryHost: template,
 		},
 	}, nil
+}
+
+// explainStorage says what to do about storage that cannot be opened. A database
+// tells of a full disk in its own way.
+func explainStorage(path string, err error) error {
+	if errors.Is(err, storage.ErrFull) || errors.Is(err, meta.ErrFull) {
+		err = fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+	}
+	return datadir.Explain(path, err)
 }
 
 // work runs what goes on beside requests until ctx is done. The channel is closed

@@ -92,10 +92,11 @@ func (d *DB) Close() error {
 	return errors.Join(d.writer.close(), d.readers.close(), d.pool.Close())
 }
 
-// full marks errors that say that there is no room with meta.ErrFull.
+// full marks errors that say that there is no room with meta.ErrFull. One of them
+// is that the file in which the WAL is indexed cannot be given its size.
 func full(err error) error {
 	var e *sqlite.Error
-	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL {
+	if errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE) {
 		return fmt.Errorf("%w: %w", meta.ErrFull, err)
 	}
 	return err
