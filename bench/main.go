@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -29,6 +30,7 @@ func run(ctx context.Context) (err error) {
 	flag.StringVar(&o.drydock, "drydock", "bin/drydock", "the drydock program")
 	flag.StringVar(&o.stock, "stock", ".cache/bin/registry", "the stock registry program")
 	flag.Int64Var(&o.large, "large", 512<<20, "size of the large blob in bytes")
+	flag.BoolVar(&o.verbose, "v", false, "tell of each measurement")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("what is %q? bench takes flags only", flag.Arg(0))
@@ -91,6 +93,7 @@ type options struct {
 	dir, only      string
 	drydock, stock string
 	large          int64
+	verbose        bool
 }
 
 func (o options) wants(name string) bool {
@@ -124,6 +127,9 @@ func measure(ctx context.Context, o options, w workload, servers []*server) ([]s
 				return nil, fmt.Errorf("%s: %w\n%s", servers[at].name, err, servers[at].log)
 			}
 			row[at] = append(row[at], s)
+			if o.verbose {
+				fmt.Fprintf(os.Stderr, "%s: %s: %s in %v, CPU %v\n", w.name, servers[at].name, s, s.took.Round(time.Microsecond), s.cpu)
+			}
 		}
 	}
 	return row, nil

@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"sync"
 	"time"
 
@@ -25,6 +26,16 @@ func (s sample) rate() float64 {
 		return float64(s.bytes) / (1 << 20) / s.took.Seconds()
 	}
 	return float64(s.ops) / s.took.Seconds()
+}
+
+// String is the rate with its unit.
+func (s sample) String() string { return fmt.Sprintf("%.0f %s", s.rate(), s.unit()) }
+
+func (s sample) unit() string {
+	if s.bytes > 0 {
+		return "MiB/s"
+	}
+	return "op/s"
 }
 
 type samples []sample
@@ -63,7 +74,15 @@ func (s *server) time(j job) (sample, error) {
 	took := time.Since(began)
 	client = ownCPU() - client
 	after, err := s.cpu()
-	return sample{took: took, cpu: after - cpu, client: client, ops: j.ops, bytes: j.bytes}, cmp.Or(append(errs, err)...)
+	if err := cmp.Or(append(errs, err)...); err != nil {
+		return sample{}, err
+	}
+	if j.after != nil {
+		if err := j.after(); err != nil {
+			return sample{}, err
+		}
+	}
+	return sample{took: took, cpu: after - cpu, client: client, ops: j.ops, bytes: j.bytes}, nil
 }
 
 // ownCPU is the processor time that this program has used.

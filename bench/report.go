@@ -26,11 +26,7 @@ func (r *report) row(w workload, s []samples) {
 		r.begun = true
 	}
 	stock, ours := s[0], s[1]
-	unit := "op/s"
-	if stock[0].bytes > 0 {
-		unit = "MiB/s"
-	}
-	rate := func(s samples) string { return fmt.Sprintf("%.0f %s", median(s, sample.rate), unit) }
+	rate := func(s samples) string { return fmt.Sprintf("%.0f %s", median(s, sample.rate), s[0].unit()) }
 	perOp := func(s samples, of func(sample) time.Duration) string {
 		d := time.Duration(median(s, func(s sample) float64 { return float64(of(s)) / float64(s.ops) }))
 		if d < 10*time.Millisecond {
