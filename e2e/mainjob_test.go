@@ -36,27 +36,30 @@ func imageID(t *testing.T, docker harness.Runner, name string) string {
 	return strings.TrimSpace(docker.Run(t, "docker", "image", "inspect", "--format", "{{.Id}}", name))
 }
 
-// ensureAWS has the aws CLI installed where it is missing.
-func ensureAWS(t *testing.T) {
+// ensureAWS has the aws CLI installed where it is missing. What it returns stands
+// before a command line that uses the CLI: empty, or a function for a CLI that is
+// older than AWS_ENDPOINT_URL.
+func ensureAWS(t *testing.T) (function string) {
 	t.Helper()
-	if _, err := harness.Script(t, "ensure-aws"); err != nil {
+	function, err := harness.Script(t, "ensure-aws")
+	if err != nil {
 		harness.Unavailable(t, "%v", err)
 	}
+	return function
 }
 
 func TestCreateARepositoryLogInPushAndPullBackTheSameBytes(t *testing.T) {
 	harness.EndToEnd(t)
-	ensureAWS(t)
+	aws := ensureAWS(t)
 	s := harness.Start(t, harness.Options{})
 	sh := harness.Docker(t, s.AWSEnv())
 
-	uri := strings.TrimSpace(sh.Run(t, "aws", "ecr", "create-repository", "--repository-name", "team/hello",
-		"--query", "repository.repositoryUri", "--output", "text"))
+	uri := strings.TrimSpace(sh.Shell(t, aws+"aws ecr create-repository --repository-name team/hello --query repository.repositoryUri --output text"))
 	if want := s.Host() + "/team/hello"; uri != want {
 		t.Fatalf("the repository's address is %q, and not %q", uri, want)
 	}
 	registry, _, _ := strings.Cut(uri, "/")
-	if out := sh.Shell(t, "aws ecr get-login-password | docker login --username AWS --password-stdin "+registry); !strings.Contains(out, "Login Succeeded") {
+	if out := sh.Shell(t, aws+"aws ecr get-login-password | docker login --username AWS --password-stdin "+registry); !strings.Contains(out, "Login Succeeded") {
 		t.Errorf("docker login says %q", out)
 	}
 	id := helloImage(t, sh, uri+":latest")
@@ -69,8 +72,7 @@ func TestCreateARepositoryLogInPushAndPullBackTheSameBytes(t *testing.T) {
 	if got := sh.Run(t, "docker", "run", "--rm", uri+":latest"); got != "hello from a scratch image\n" {
 		t.Errorf("the pulled image says %q", got)
 	}
-	digest := strings.TrimSpace(sh.Run(t, "aws", "ecr", "describe-images", "--repository-name", "team/hello",
-		"--query", "imageDetails[0].imageDigest", "--output", "text"))
+	digest := strings.TrimSpace(sh.Shell(t, aws+"aws ecr describe-images --repository-name team/hello --query 'imageDetails[0].imageDigest' --output text"))
 	if !strings.Contains(pushed, digest) || !strings.Contains(pulled, digest) {
 		t.Errorf("the API knows the digest %s; docker push said\n%s\nand docker pull\n%s", digest, pushed, pulled)
 	}

@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Shared by the scripts of this folder; sourced, never run.
 
+# Where dockerd is, and where Debian lets only root look.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
 # say MESSAGE: a line for the person at the terminal. Standard output belongs to
 # what callers evaluate or pipe, so everything that is only news goes to stderr.
 say() { printf '%s\n' "$*" >&2; }
