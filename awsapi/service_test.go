@@ -99,10 +99,7 @@ func TestAServerThatIsNotInOrderIsRefusedAtTheStart(t *testing.T) {
 func TestServicesOfOneNameAreToldApartByTheirVersion(t *testing.T) {
 	old, new := mustLoad(t, "sts"), mustLoad(t, "sts")
 	old.Version = "1999-01-01"
-	var services []*Service
-	for _, m := range []*Service{{model: old}, {model: new}} {
-		services = append(services, m)
-	}
+	services := []*Service{{model: old}, {model: new}}
 	s := &Server{query: services}
 	for version, want := range map[string]*Service{"1999-01-01": services[0], "2011-06-15": services[1], "2000-01-01": nil} {
 		if got := s.queryService("sts", version); got != want {

@@ -91,6 +91,7 @@ func TestECRWordsWhatIsWrongAsItsRefusalsDo(t *testing.T) {
 		"a bad name in a list":              {&ecr.DescribeRepositoriesInput{RepositoryNames: []string{"demo", "Demo"}}, name},
 		"ten digits of account":             {&ecr.DescribeRepositoriesInput{RegistryId: aws.String("1234567890")}, ""},
 		"nine digits of account":            {&ecr.DescribeRepositoriesInput{RegistryId: aws.String("123456789")}, "Invalid parameter at 'registryId' failed to satisfy constraint: 'must satisfy regular expression '[0-9]{10,12}''"},
+		//lint:ignore SA1019 deprecated, but docker's credential helper still sends it
 		"a bad account in a list": {&ecr.GetAuthorizationTokenInput{RegistryIds: []string{" 123456789012"}},
 			"Invalid parameter at 'registryIds' failed to satisfy constraint: 'Member must satisfy constraint: [Member must satisfy regular expression pattern: [0-9]{10,12}]'"},
 		"an unknown mutability": {&ecr.CreateRepositoryInput{RepositoryName: aws.String("demo"), ImageTagMutability: "SOMETIMES"},
