@@ -68,6 +68,14 @@ func newID(random io.Reader) (string, error) {
 	return id.String(), nil
 }
 
+// Ready reports whether records can be read.
+func (r *Registry) Ready(ctx context.Context) error {
+	if _, err := r.Repositories(ctx, Scope{}, "", 1); err != nil {
+		return fmt.Errorf("the records cannot be read: %w", err)
+	}
+	return nil
+}
+
 func (r *Registry) millis() int64 { return r.now().UnixMilli() }
 
 // write runs a durable transaction.

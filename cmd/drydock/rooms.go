@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -18,17 +18,16 @@ import (
 	"drydock/internal/config"
 	"drydock/internal/datadir"
 	"drydock/internal/registryhost"
+	"drydock/registry"
 	"drydock/storage"
 	"drydock/storage/blob"
 	"drydock/storage/blob/disk"
 	"drydock/storage/meta/sqlite"
 )
 
-// What the rooms keep in the data folder.
 const (
-	databaseFile    = "records.db"
-	blobFolder      = "blobs"
-	signingKeysFile = "signing-keys.json"
+	databaseFile   = "records.db"
+	signingKeyFile = "password-keys.json"
 )
 
 // site is what the rooms stand on.
@@ -57,28 +56,75 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	r := new(rooms)
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, r.close())
+			_ = r.close() // what could not be opened matters more
 		}
 	}()
 	engine, err := r.openStorage(ctx, s)
 	if err != nil {
-		return nil, datadir.Explain(s.folder.Path(), err)
-	}
-	signing, err := token.OpenKeys(s.folder.Path(signingKeysFile), rand.Reader)
-	if err != nil {
-		return nil, datadir.Explain(s.folder.Path(), err)
-	}
-	passwords := token.New(signing, s.keys, time.Now, rand.Reader)
-	if r.aws, err = apis(s, engine, passwords); err != nil {
 		return nil, err
 	}
-	r.registry = http.NotFoundHandler()
-	return r, nil
+	signing, err := token.OpenKeys(s.folder.Path(signingKeyFile), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	passwords := token.New(signing, s.keys, time.Now, rand.Reader)
+	if r.registry, err = registry.New(registry.Options{
+		Engine: engine, Tokens: passwords, Authorizer: s.authorizer, Names: s.names, Log: s.log,
+	}); err != nil {
+		return nil, err
+	}
+	services, err := services(s, engine, passwords)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := sigv4.New(s.keys, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	r.aws, err = awsapi.New(awsapi.Options{
+		Services: services, Verifier: verifier, Authorizer: s.authorizer, Log: s.log, Rand: rand.Reader,
+	})
+	return r, err
 }
 
-// apis are the AWS APIs, each a service of its own behind one handler.
-func apis(s site, engine *storage.Registry, passwords *token.Issuer) (http.Handler, error) {
-	verifier, err := sigv4.New(s.keys, time.Now)
+// openStorage opens the records and the blobs and puts the engine over them.
+func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, error) {
+	db, err := sqlite.Open(ctx, s.folder.Path(databaseFile))
+	if err != nil {
+		return nil, err
+	}
+	r.closers = append(r.closers, db.Close)
+	files, err := disk.New(s.folder.Path())
+	if err != nil {
+		return nil, err
+	}
+	engine, err := storage.New(ctx, storage.Options{
+		DB: db, Blobs: blob.NewStore(files),
+		Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.ready = engine.Ready
+	r.background = append(r.background, func(ctx context.Context) {
+		if err := engine.Run(ctx); err != nil {
+			s.log.Error("the registry's background work ended", "error", err)
+		}
+	})
+	return engine, nil
+}
+
+// services are the AWS APIs that exist here.
+func services(s site, engine *storage.Registry, passwords *token.Issuer) ([]*awsapi.Service, error) {
+	api, err := ecrapi.New(ecrapi.Options{Engine: engine, Names: s.names, Passwords: passwords, DownloadBase: s.downloadBase})
+	if err != nil {
+		return nil, err
+	}
+	model, err := constraints.Load("ecr")
+	if err != nil {
+		return nil, fmt.Errorf("load the model of ECR: %w", err)
+	}
+	ecr, err := awsapi.NewService(model, api.Operations())
 	if err != nil {
 		return nil, err
 	}
@@ -86,49 +132,5 @@ func apis(s site, engine *storage.Registry, passwords *token.Issuer) (http.Handl
 	if err != nil {
 		return nil, err
 	}
-	model, err := constraints.Load("ecr")
-	if err != nil {
-		return nil, err
-	}
-	service, err := ecrapi.New(ecrapi.Options{Engine: engine, Names: s.names, Passwords: passwords, DownloadBase: s.downloadBase})
-	if err != nil {
-		return nil, err
-	}
-	ecr, err := awsapi.NewService(model, service.Operations())
-	if err != nil {
-		return nil, err
-	}
-	return awsapi.New(awsapi.Options{
-		Services: []*awsapi.Service{sts, ecr}, Verifier: verifier, Authorizer: s.authorizer, Log: s.log, Rand: rand.Reader,
-	})
-}
-
-// openStorage opens records and blobs. What is open is in r.closers, also when
-// the rest fails.
-func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, error) {
-	records, err := sqlite.Open(ctx, s.folder.Path(databaseFile))
-	if err != nil {
-		return nil, err
-	}
-	r.closers = append(r.closers, records.Close)
-	driver, err := disk.New(s.folder.Path(blobFolder))
-	if err != nil {
-		return nil, err
-	}
-	engine, err := storage.New(ctx, storage.Options{
-		DB: records, Blobs: blob.NewStore(driver), Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
-	})
-	if err != nil {
-		return nil, err
-	}
-	r.background = append(r.background, func(ctx context.Context) {
-		if err := engine.Run(ctx); err != nil {
-			s.log.Error("the background work of the storage has ended", "error", err)
-		}
-	})
-	r.ready = func(ctx context.Context) error {
-		_, err := engine.Repositories(ctx, storage.Scope{Account: s.cfg.Account, Region: s.cfg.Region}, "", 1)
-		return err
-	}
-	return engine, nil
+	return []*awsapi.Service{ecr, sts}, nil
 }

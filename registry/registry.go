@@ -1,0 +1,157 @@
+// Package registry is the OCI distribution API, /v2/, over the storage engine.
+// A request is read into one value (request.go), its sender is recognised and
+// allowed (access.go), one handler runs (a file for each group of endpoints),
+// and what it returns as an error is written in one place (errors.go).
+//
+// Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
+package registry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"drydock/auth"
+	"drydock/internal/observe"
+	"drydock/internal/registryhost"
+	"drydock/internal/requestid"
+	"drydock/storage"
+)
+
+// Tokens recognise the senders of requests.
+type Tokens interface {
+	// Verify tells whose password it is. Errors: token.ErrInvalid,
+	// token.ErrExpired.
+	Verify(ctx context.Context, password string) (auth.Principal, error)
+	// VerifyLayer tells on whose behalf a token allows the reading of one blob,
+	// "<repository ARN>@<digest>". Errors: as Verify.
+	VerifyLayer(ctx context.Context, token, layer string) (auth.Principal, error)
+}
+
+// Options is what a Handler is made of.
+type Options struct {
+	Engine     *storage.Registry
+	Tokens     Tokens
+	Authorizer auth.Authorizer
+	Names      *registryhost.Names
+	Log        *slog.Logger
+}
+
+// Handler serves /v2/.
+type Handler struct {
+	engine     *storage.Registry
+	tokens     Tokens
+	authorizer auth.Authorizer
+	names      *registryhost.Names
+	log        *slog.Logger
+}
+
+// New makes a handler. It is an error to leave anything out.
+func New(o Options) (*Handler, error) {
+	if o.Engine == nil || o.Tokens == nil || o.Authorizer == nil || o.Names == nil || o.Log == nil {
+		return nil, errors.New("the registry needs an engine, tokens, an authorizer, names and a log")
+	}
+	return &Handler{engine: o.Engine, tokens: o.Tokens, authorizer: o.Authorizer, names: o.Names, log: o.Log}, nil
+}
+
+// exchange is a request being answered.
+type exchange struct {
+	*request
+	w    http.ResponseWriter
+	http *http.Request
+	// who is set once the sender is recognised.
+	who  auth.Principal
+	seen *observe.Request
+}
+
+func (x *exchange) context() context.Context { return x.http.Context() }
+
+// ServeHTTP implements http.Handler. The ResponseWriter has to be net/http's own
+// for pulls to be sent without copying.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{w: w, http: r, seen: observe.From(r.Context())}
+	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	if err := h.serve(x); err != nil {
+		h.fail(x, err)
+	}
+}
+
+// handlers has one for every endpoint that parse can return without an error.
+var handlers = map[endpoint]func(*Handler, *exchange) error{
+	base:           (*Handler).base,
+	getManifest:    (*Handler).getManifest,
+	putManifest:    (*Handler).putManifest,
+	deleteManifest: (*Handler).deleteManifest,
+	getBlob:        (*Handler).getBlob,
+	headBlob:       (*Handler).headBlob,
+	deleteBlob:     (*Handler).deleteBlob,
+	startUpload:    (*Handler).startUpload,
+	getUpload:      (*Handler).getUpload,
+	patchUpload:    (*Handler).patchUpload,
+	putUpload:      (*Handler).putUpload,
+	deleteUpload:   (*Handler).deleteUpload,
+	listTags:       (*Handler).listTags,
+	listReferrers:  (*Handler).listReferrers,
+	catalog:        (*Handler).catalog,
+}
+
+func (h *Handler) serve(x *exchange) error {
+	req, perr := parse(x.http, h.names)
+	x.request = req
+	x.seen.Operation = req.endpoint.String()
+	// Strangers learn nothing, not even that a path is wrong.
+	if err := h.authenticate(x); err != nil {
+		return err
+	}
+	x.seen.Principal = x.who.ARN
+	if perr != nil {
+		return perr
+	}
+	if err := h.authorize(x); err != nil {
+		return err
+	}
+	return handlers[x.endpoint](h, x)
+}
+
+// base answers GET /v2/: the API is here, and the password is good.
+func (h *Handler) base(x *exchange) error {
+	return x.json(http.StatusOK, "application/json", []byte("{}"))
+}
+
+// json writes a body of JSON.
+func (x *exchange) json(status int, mediaType string, body []byte) error {
+	x.w.Header().Set("Content-Type", mediaType)
+	return x.body(status, body)
+}
+
+// body writes a status and a body that is small enough to be held. HEAD gets the
+// headers alone.
+func (x *exchange) body(status int, body []byte) error {
+	x.w.Header().Set("Content-Length", itoa(int64(len(body))))
+	x.status(status)
+	if x.http.Method == http.MethodHead {
+		return nil
+	}
+	n, err := x.w.Write(body)
+	x.seen.BytesOut += int64(n)
+	return x.gone(err)
+}
+
+func (x *exchange) status(status int) {
+	x.seen.Status = status
+	x.w.WriteHeader(status)
+}
+
+// gone turns the failure to write into silence: the client has gone, or the
+// connection broke, and there is nobody left to tell.
+func (x *exchange) gone(err error) error {
+	if err != nil {
+		x.seen.Error = "the answer could not be sent: " + err.Error()
+	}
+	return nil
+}
+
+func (h *Handler) warn(x *exchange, message string, err error) {
+	h.log.ErrorContext(x.context(), message, "id", requestid.From(x.context()), "operation", x.endpoint.String(), "error", err)
+}
