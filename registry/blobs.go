@@ -39,7 +39,7 @@ func (h *Handler) getBlob(x *exchange) error {
 	return nil
 }
 
-// checkRange answers ranges behind the end with the spec's kind of error, and
+// checkRange answers ranges that hold no byte of the blob with the spec's kind of error, and
 // leaves out what is no range, as RFC 9110 (section 14.2) has it.
 func checkRange(x *exchange, size int64) error {
 	header := x.http.Header.Get("Range")
@@ -51,11 +51,11 @@ func checkRange(x *exchange, size int64) error {
 		from, to, dash := strings.Cut(strings.TrimSpace(r), "-")
 		first, err1 := strconv.ParseInt(cmp.Or(from, "0"), 10, 64)
 		last, err2 := strconv.ParseInt(cmp.Or(to, from, "x"), 10, 64)
-		if !ok || !dash || err1 != nil || err2 != nil || first < 0 || to != "" && from != "" && last < first {
+		if !ok || !dash || err1 != nil || err2 != nil || first < 0 {
 			x.http.Header.Del("Range")
 			return nil
 		}
-		if from != "" && first >= size || from == "" && last == 0 {
+		if from != "" && (first >= size || to != "" && last < first) || from == "" && last == 0 {
 			x.w.Header().Set("Content-Range", "bytes */"+itoa(size))
 			x.w.Header().Del("Etag")
 			return &unsatisfiableError{header, size}
