@@ -21,6 +21,8 @@ func TestTheDistributionSpecsOwnConformanceToolFindsNoFailure(t *testing.T) {
 		"OCI_VERSION=1.1", "OCI_LOG=error", "OCI_RESULTS_DIR="+dir,
 		"OCI_REGISTRY="+s.Host(), "OCI_TLS=disabled",
 		"OCI_USERNAME=AWS", "OCI_PASSWORD="+s.Password(t),
+		// What the specification leaves open and drydock does.
+		"OCI_API_BLOBS_UPLOAD_CANCEL=true", "OCI_API_BLOBS_DIGEST_HEADER=true", "OCI_API_MANIFESTS_DIGEST_HEADER=true",
 	)}
 	out, failed := run.Try("", tool)
 
