@@ -44,6 +44,7 @@ type Issuer struct {
 	now    func() time.Time
 	random io.Reader
 	parser *jwt.Parser
+	known  known
 }
 
 // New makes an issuer that signs with keys. active tells whether the access key
@@ -122,15 +123,11 @@ func (i *Issuer) VerifyLayer(ctx context.Context, token, layer string) (auth.Pri
 }
 
 func (i *Issuer) check(ctx context.Context, token, audience string) (claims, auth.Principal, error) {
-	var c claims
-	_, err := i.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
-		kid, _ := t.Header["kid"].(string)
-		return i.keys.verifying(kid)
-	})
+	c, err := i.parse(token)
 	switch {
-	case errors.Is(err, jwt.ErrTokenExpired) && !errors.Is(err, jwt.ErrTokenInvalidIssuer):
-		return c, auth.Principal{}, ErrExpired
-	case err != nil, len(c.Audience) != 1 || c.Audience[0] != audience:
+	case err != nil:
+		return c, auth.Principal{}, err
+	case len(c.Audience) != 1 || c.Audience[0] != audience:
 		return c, auth.Principal{}, ErrInvalid
 	}
 	cred, err := i.active.Lookup(ctx, c.AccessKeyID)
@@ -141,4 +138,29 @@ func (i *Issuer) check(ctx context.Context, token, audience string) (claims, aut
 		return c, auth.Principal{}, fmt.Errorf("look up the key of a token: %w", err)
 	}
 	return c, cred.Principal, nil
+}
+
+// parse reads a token that was signed here and has not expired. docker sends the
+// same one with every request, so that one that was good is remembered; whether
+// it has expired meanwhile is asked again.
+func (i *Issuer) parse(token string) (claims, error) {
+	if c, ok := i.known.find(token); ok {
+		if !i.now().Before(c.ExpiresAt.Time) {
+			return c, ErrExpired
+		}
+		return c, nil
+	}
+	var c claims
+	_, err := i.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		return i.keys.verifying(kid)
+	})
+	switch {
+	case errors.Is(err, jwt.ErrTokenExpired) && !errors.Is(err, jwt.ErrTokenInvalidIssuer):
+		return c, ErrExpired
+	case err != nil:
+		return c, ErrInvalid
+	}
+	i.known.remember(token, c)
+	return c, nil
 }

@@ -151,7 +151,9 @@ func (w *writer) transaction(group []*job, durability meta.Durability) error {
 		if durability == meta.Durable {
 			pragma = `PRAGMA synchronous = FULL`
 		}
-		if _, err := w.stmts.ExecContext(ctx, pragma); err != nil {
+		// Not as a prepared statement: SQLite obeys this pragma when it compiles
+		// it, so that running it again would change nothing.
+		if _, err := w.conn.ExecContext(ctx, pragma); err != nil {
 			return err
 		}
 		w.durability = durability
