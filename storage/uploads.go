@@ -119,7 +119,7 @@ func (r *Registry) keep(ctx context.Context, w *uploadWriter, d digest.Digest) e
 			return fault(fmt.Errorf("sync upload %s: %w", w.row.ID, err))
 		}
 		if err := r.blobs.Keep(ctx, w.row.ID, d); err != nil {
-			return fault(err)
+			return w.lost(ctx, err)
 		}
 	}
 	err = r.write(ctx, func(q meta.Querier) error {
