@@ -47,19 +47,26 @@ func checkRange(x *exchange, size int64) error {
 		return nil
 	}
 	ranges, ok := strings.CutPrefix(header, "bytes=")
+	satisfiable := false
 	for r := range strings.SplitSeq(ranges, ",") {
 		from, to, dash := strings.Cut(strings.TrimSpace(r), "-")
 		first, err1 := strconv.ParseInt(cmp.Or(from, "0"), 10, 64)
 		last, err2 := strconv.ParseInt(cmp.Or(to, from, "x"), 10, 64)
-		if !ok || !dash || err1 != nil || err2 != nil || first < 0 {
+		if !ok || !dash || err1 != nil || err2 != nil || first < 0 || last < 0 {
 			x.http.Header.Del("Range")
 			return nil
 		}
-		if from != "" && (first >= size || to != "" && last < first) || from == "" && last == 0 {
-			x.w.Header().Set("Content-Range", "bytes */"+itoa(size))
-			x.w.Header().Del("Etag")
-			return &unsatisfiableError{header, size}
+		// One that ends before it begins is refused even beside others.
+		if from != "" && to != "" && last < first {
+			satisfiable = false
+			break
 		}
+		satisfiable = satisfiable || from != "" && first < size || from == "" && last > 0
+	}
+	if !satisfiable {
+		x.w.Header().Set("Content-Range", "bytes */"+itoa(size))
+		x.w.Header().Del("Etag")
+		return &unsatisfiableError{header, size}
 	}
 	return nil
 }
@@ -71,8 +78,9 @@ func sent(header http.Header, r *http.Request, size int64) (status int, n int64)
 	case matches(r.Header.Get("If-None-Match"), strings.Trim(header.Get("Etag"), `"`)):
 		return http.StatusNotModified, 0
 	case err != nil:
-		// http.ServeContent takes the length away when it refuses.
-		return http.StatusRequestedRangeNotSatisfiable, 0
+		// Ranges have been checked: only an If-Match can have been refused, which
+		// gives no length.
+		return http.StatusPreconditionFailed, 0
 	case r.Header.Get("Range") != "" && (header.Get("Content-Range") != "" || n != size):
 		return http.StatusPartialContent, n
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -151,7 +152,7 @@ func chunk(r *http.Request) (offset int64, body io.Reader, err error) {
 	from, to, ok := strings.Cut(text, "-")
 	first, err1 := strconv.ParseInt(from, 10, 64)
 	last, err2 := strconv.ParseInt(to, 10, 64)
-	if !ok || err1 != nil || err2 != nil || first < 0 || last < first-1 {
+	if !ok || err1 != nil || err2 != nil || first < 0 || last < first-1 || last == math.MaxInt64 {
 		return 0, nil, &rangeError{fmt.Sprintf("%q is not of the form <first byte>-<last byte>", header)}
 	}
 	length := last - first + 1
