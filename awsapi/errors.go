@@ -108,6 +108,9 @@ func (s *Service) faultOf(ctx context.Context, err error, json bool) fault {
 		return gone.fault(json, errGone)
 	case errors.As(err, &api) && s != nil:
 		if f, known := s.exception(api); known {
+			if f.status >= http.StatusInternalServerError {
+				f.cause = err
+			}
 			return f
 		}
 	}

@@ -1,0 +1,36 @@
+// Package internal_test holds the direction of the project's imports.
+package internal_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestPackagesKnowOnlyWhatIsBelowThem holds docs/architecture.md to the code: for
+// each package, the packages of ours that it must not reach, however indirectly.
+func TestPackagesKnowOnlyWhatIsBelowThem(t *testing.T) {
+	for pkg, above := range map[string][]string{
+		"drydock/auth":         {"drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage"},
+		"drydock/auth/sigv4":   {"drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage"},
+		"drydock/auth/token":   {"drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage"},
+		"drydock/awsapi":       {"drydock/registry", "drydock/ecrapi", "drydock/storage", "github.com/aws/aws-sdk-go-v2/service/ecr"},
+		"drydock/storage":      {"drydock/auth", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "net/http/httputil", "github.com/aws/aws-sdk-go-v2"},
+		"drydock/storage/blob": {"drydock/storage/meta", "drydock/auth"},
+		"drydock/storage/meta": {"drydock/storage/blob", "drydock/auth"},
+		"drydock/registry":     {"drydock/awsapi", "drydock/ecrapi", "github.com/aws/aws-sdk-go-v2"},
+		"drydock/ecrapi":       {"drydock/registry", "drydock/cmd"},
+	} {
+		out, err := exec.Command("go", "list", "-deps", pkg).Output()
+		if err != nil {
+			t.Fatalf("list what %s imports: %v", pkg, err)
+		}
+		for dep := range strings.FieldsSeq(string(out)) {
+			for _, a := range above {
+				if dep != pkg && (dep == a || strings.HasPrefix(dep, a+"/")) {
+					t.Errorf("%s reaches %s", pkg, dep)
+				}
+			}
+		}
+	}
+}
