@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/distribution/distribution/v3/registry/api/errcode"
-	"github.com/opencontainers/go-digest"
 
 	"drydock/auth"
 	"drydock/auth/token"
@@ -101,7 +100,7 @@ func (h *Handler) allow(x *exchange, action string, ref storage.Ref) error {
 
 // mayMount tells whether the sender may pull a blob from where it wants it
 // mounted from. A refusal is no error: the client then uploads the blob.
-func (h *Handler) mayMount(x *exchange, from storage.Ref, _ digest.Digest) (bool, error) {
+func (h *Handler) mayMount(x *exchange, from storage.Ref) (bool, error) {
 	for _, action := range []string{"ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"} {
 		err := h.allow(x, action, from)
 		var denied *auth.DeniedError

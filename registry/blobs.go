@@ -39,8 +39,8 @@ func (h *Handler) getBlob(x *exchange) error {
 	return nil
 }
 
-// checkRange answers ranges that hold no byte of the blob with the spec's kind of error, and
-// leaves out what is no range, as RFC 9110 (section 14.2) has it.
+// checkRange answers ranges that hold no byte of the blob with the spec's kind of
+// error, and leaves out what is no range, as RFC 9110 (section 14.2) has it.
 func checkRange(x *exchange, size int64) error {
 	header := x.http.Header.Get("Range")
 	if header == "" {

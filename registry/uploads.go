@@ -69,7 +69,7 @@ func (h *Handler) mount(x *exchange, d digest.Digest, from string) (done bool, e
 		return false, nil
 	}
 	source := storage.Ref{Scope: storage.Scope{Account: account, Region: region}, Name: name}
-	if ok, err := h.mayMount(x, source, d); err != nil || !ok {
+	if ok, err := h.mayMount(x, source); err != nil || !ok {
 		return false, err
 	}
 	b, err := h.engine.MountBlob(x.context(), x.ref, source, d)

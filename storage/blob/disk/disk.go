@@ -19,6 +19,7 @@ import (
 
 	"github.com/distribution/distribution/v3/registry/storage/driver"
 
+	"drydock/internal/atomicfile"
 	"drydock/storage/blob"
 )
 
@@ -241,13 +242,7 @@ func makeFolder(dir string) error {
 	return makeFolder(dir)
 }
 
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	return full(errors.Join(f.Sync(), f.Close()))
-}
+func syncFolder(dir string) error { return full(atomicfile.SyncFolder(dir)) }
 
 func missing(err error, p string) error {
 	// A name below a file, or one that is too long, cannot exist either.
@@ -262,13 +257,4 @@ func full(err error) error {
 		return fmt.Errorf("%w: %w", blob.ErrFull, err)
 	}
 	return err
-}
-
-// Free returns the bytes that may still be written to the folder, and its size.
-func (d *Driver) Free() (free, size uint64, err error) {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(d.root, &st); err != nil {
-		return 0, 0, fmt.Errorf("measure the free space of the blob folder: %w", err)
-	}
-	return st.Bavail * uint64(st.Bsize), st.Blocks * uint64(st.Bsize), nil
 }
