@@ -1,0 +1,55 @@
+package policy
+
+// Decision is the answer to a Query.
+type Decision struct {
+	Allowed bool
+	Reason  Reason
+	// Deciding is the statement that allowed or explicitly denied the request.
+	// It is zero for an implicit denial and where the root of an account needs
+	// no statement.
+	Deciding Match
+}
+
+// Match is a statement that matched a request, and the policy it stands in.
+type Match struct {
+	Policy    *Attached
+	Statement *Statement
+}
+
+// Reason says on which grounds a decision was reached.
+type Reason uint8
+
+// The grounds of decisions. The zero Reason is a denial.
+const (
+	// ImplicitIdentity: no identity-based policy allows the action.
+	ImplicitIdentity Reason = iota
+	// ImplicitResource: no resource-based policy allows it.
+	ImplicitResource
+	// ImplicitTrust: the role's trust policy does not allow it.
+	ImplicitTrust
+	// ImplicitBoundary: the permissions boundary does not allow it.
+	ImplicitBoundary
+	// ImplicitSession: no session policy allows it.
+	ImplicitSession
+	// ImplicitGuardrail: no service control policy allows it.
+	ImplicitGuardrail
+	// ExplicitIdentity: an identity-based policy denies it.
+	ExplicitIdentity
+	// ExplicitResource: the resource-based policy denies it.
+	ExplicitResource
+	// ExplicitTrust: the role's trust policy denies it.
+	ExplicitTrust
+	// ExplicitBoundary: the permissions boundary denies it.
+	ExplicitBoundary
+	// ExplicitSession: a session policy denies it.
+	ExplicitSession
+	// ExplicitGuardrail: a service control policy denies it.
+	ExplicitGuardrail
+	// AllowedByIdentity: an identity-based policy allows it, and, where the
+	// resource is another account's, the resource-based policy too.
+	AllowedByIdentity
+	// AllowedByResource: the resource-based policy alone suffices.
+	AllowedByResource
+	// AllowedAsRoot: the root of an account acts on what the account owns.
+	AllowedAsRoot
+)
