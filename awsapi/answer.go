@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 )
 
@@ -19,7 +20,7 @@ func (x *exchange) encode(out any) []byte {
 	var b bytes.Buffer
 	name := x.op.Name + "Response"
 	b.WriteString("<" + name + x.namespace() + ">")
-	if len(x.op.out.fields) > 0 {
+	if len(x.op.out.fields) > 0 || slices.Contains(x.service.model.EmptyResults, x.op.Name) {
 		element(&b, x.op.Name+"Result", func() { writeXML(&b, x.op.out, v) })
 	}
 	element(&b, "ResponseMetadata", func() {

@@ -122,11 +122,13 @@ func (s *Service) faultOf(ctx context.Context, err error, json bool) fault {
 	return f
 }
 
-// exception is the answer to one of the service's own errors. An error of another
-// API, met while this one was served, is none of the client's business.
+// exception is the answer to one of the service's own errors, or to what only an
+// operation could see of a parameter, for which query services have no exception
+// in their models. An error of another API, met while this one was served, is none
+// of the client's business.
 func (s *Service) exception(api smithy.APIError) (fault, bool) {
 	e, known := s.model.Exceptions[api.ErrorCode()]
-	if !known {
+	if !known && api.ErrorCode() != s.model.ValidationCode {
 		return fault{}, false
 	}
 	f := fault{code: api.ErrorCode(), message: api.ErrorMessage(), status: e.Status, exception: api}

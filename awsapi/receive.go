@@ -112,9 +112,15 @@ func (s *Server) read(x *exchange, w http.ResponseWriter, r *http.Request) (body
 }
 
 // scope refuses a request that is signed for another service, or for another
-// region than that of the host name it was sent to.
+// region than that of the host name it was sent to. A service without regions of
+// its own takes any: at one address for all services, clients sign it for the
+// region they are set to or for its home.
 func (x *exchange) scope(c *sigv4.Checked, r *http.Request) error {
-	return c.Scope(x.service.model.SigningName, fits(r.Host))
+	host := r.Host
+	if x.service.model.GlobalRegion != "" {
+		host = ""
+	}
+	return c.Scope(x.service.model.SigningName, fits(host))
 }
 
 // prove verifies the signature and notes who called.
@@ -124,6 +130,9 @@ func (x *exchange) prove(c *sigv4.Checked, r *http.Request, body []byte) error {
 		return err
 	}
 	x.call = Call{RequestID: x.id, Principal: id.Principal, Region: id.Region}
+	if global := x.service.model.GlobalRegion; global != "" {
+		x.call.Region = global
+	}
 	x.note.Principal = id.Principal.ARN
 	return nil
 }

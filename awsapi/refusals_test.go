@@ -80,6 +80,8 @@ func TestRefusalsAreThoseOfAWS(t *testing.T) {
 		"a query of the wrong form":          {send: call{query: true, body: form + "&AccessKeyId.x=1"}, status: 400, code: "MalformedInput", text: "(at &#39;AccessKeyId&#39;)"},
 		"a query with an invalid parameter": {send: call{query: true, body: "Action=GetAccessKeyInfo&Version=2011-06-15"}, status: 400, code: "ValidationError",
 			text: "1 validation error detected: Value null at &#39;accessKeyId&#39; failed to satisfy constraint: Member must not be null"},
+		"a query with a parameter that the operation finds invalid": {send: call{query: true, body: form}, set: fails(fmt.Errorf("looking at it: %w", &smithy.GenericAPIError{Code: "ValidationError", Message: "No such thing"})),
+			status: 400, code: "ValidationError", text: "<Message>No such thing</Message>"},
 		"a query denied":      {send: call{query: true, body: form}, set: denied, status: 403, code: "AccessDenied", text: "is not authorized to perform"},
 		"a query that failed": {send: call{query: true, body: form}, set: fails(errors.New("disk full")), status: 500, code: "InternalFailure", text: "<Type>Receiver</Type>"},
 		"neither protocol": {send: call{query: true, body: form, after: header("Content-Type", "application/json")}, status: 400, code: "MalformedInput",

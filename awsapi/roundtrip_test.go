@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"drydock/awsapi/constraints"
@@ -40,6 +41,9 @@ func TestTheCodecsSpeakAsTheSDKDoes(t *testing.T) {
 		{"sts", mustLoad(t, "sts"), func(e *string) any {
 			return sts.New(sts.Options{Region: "eu-west-1", BaseEndpoint: e, Credentials: creds})
 		}, 0},
+		{"iam", mustLoad(t, "iam"), func(e *string) any {
+			return iam.New(iam.Options{Region: "us-east-1", BaseEndpoint: e, Credentials: creds})
+		}, 0},
 		{"ecs", lowerCamel, func(e *string) any {
 			return ecs.New(ecs.Options{Region: "eu-west-1", BaseEndpoint: e, Credentials: creds})
 		}, 20},
@@ -54,6 +58,9 @@ func TestTheCodecsSpeakAsTheSDKDoes(t *testing.T) {
 				method := client.Type().Method(i)
 				if method.Type.NumIn() != 4 || !strings.HasSuffix(method.Type.In(2).String(), "."+method.Name+"Input") {
 					continue
+				}
+				if _, known := c.model.Operations[method.Name]; !known && !echo.service.isJSON() {
+					continue // the model does not say yet whether it answers a result
 				}
 				walked++
 				for range 5 {
@@ -191,7 +198,11 @@ func (e *echo) fill(v reflect.Value, depth int) {
 		}
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
-		for range e.random.IntN(3) {
+		n := e.random.IntN(3)
+		if !e.service.isJSON() {
+			n = max(n, 1) // in a form an empty map is not there
+		}
+		for range n {
 			key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
 			e.fill(key, depth+1)
 			e.fill(value, depth+1)

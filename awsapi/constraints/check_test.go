@@ -3,6 +3,7 @@ package constraints
 import (
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -10,13 +11,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 )
 
 // services are those that a table is shipped of, with the SDK's client, whose
 // methods are the operations.
-var services = map[string]any{"ecr": &ecr.Client{}, "sts": &sts.Client{}}
+var services = map[string]any{"ecr": &ecr.Client{}, "iam": &iam.Client{}, "sts": &sts.Client{}}
 
 func load(t testing.TB, service string) *Model {
 	t.Helper()
@@ -29,7 +31,10 @@ func load(t testing.TB, service string) *Model {
 
 // newer are operations that the SDK knows and the models that the tables were
 // made from do not yet.
-var newer = map[string][]string{"ecr": {"DescribeReplicationBackfillResults", "ListReplicationBackfills", "StartReplicationBackfill", "StopReplicationBackfill"}}
+var newer = map[string][]string{
+	"ecr": {"DescribeReplicationBackfillResults", "ListReplicationBackfills", "StartReplicationBackfill", "StopReplicationBackfill"},
+	"iam": {"AcquireRole", "GetAccountProperties", "GetRoleTemplateVersion", "PutAccountProperties"},
+}
 
 func TestTablesAndSDKKnowTheSameOperations(t *testing.T) {
 	for service, client := range services {
@@ -150,6 +155,59 @@ func TestOtherServicesCountWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestIAMChecksNamesAndPathsByHand(t *testing.T) {
+	const (
+		names = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
+		paths = "It must begin and end with / and contain only alphanumeric characters and/or / characters."
+	)
+	name, path := aws.String("dev@example.com"), aws.String("/team/a/")
+	for about, c := range map[string]struct {
+		input any
+		want  string
+	}{
+		"nothing wrong":                          {&iam.CreateUserInput{UserName: name, Path: path}, ""},
+		"the path of all":                        {&iam.CreateUserInput{UserName: name, Path: aws.String("/")}, ""},
+		"a blank in a name":                      {&iam.CreateUserInput{UserName: aws.String("the dev")}, "The specified value for userName is invalid. " + names},
+		"the ARN of a role for its name":         {&iam.GetRoleInput{RoleName: aws.String("arn:aws:iam::123456789012:role/a")}, "The specified value for roleName is invalid. " + names},
+		"a path that does not end":               {&iam.CreateUserInput{UserName: name, Path: aws.String("/team")}, "The specified value for path is invalid. " + paths},
+		"a path of a policy that does not begin": {&iam.CreatePolicyInput{PolicyName: name, PolicyDocument: aws.String("{}"), Path: aws.String("team/")}, "The specified value for path is invalid. " + paths},
+		"a prefix that does not begin": {&iam.ListRolesInput{PathPrefix: aws.String("team")},
+			"The specified value for pathPrefix is invalid. It must begin with the / character and contain only alphanumeric characters and/or / characters."},
+		"a name too long, which the framework sees first": {&iam.CreateUserInput{UserName: aws.String(strings.Repeat("ä", 65)), Path: aws.String("team")},
+			"1 validation error detected: Value '" + strings.Repeat("ä", 65) + "' at 'userName' failed to satisfy constraint: Member must have length less than or equal to 64"},
+		"an ARN too short": {&iam.GetPolicyInput{PolicyArn: aws.String("ReadOnly")},
+			"1 validation error detected: Value 'ReadOnly' at 'policyArn' failed to satisfy constraint: Member must have length greater than or equal to 20"},
+		"an alias": {&iam.CreateAccountAliasInput{AccountAlias: aws.String("my-lab")}, ""},
+		"an alias with two dashes in a row": {&iam.CreateAccountAliasInput{AccountAlias: aws.String("my--lab")},
+			"1 validation error detected: Value 'my--lab' at 'accountAlias' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$"},
+	} {
+		t.Run(about, func(t *testing.T) {
+			if got := message(t, "iam", c.input); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// The rule for aliases is the model's, which Go cannot read, in other words. Here
+// it is told apart into the parts that Go can read.
+func TestTheRuleForAliasesIsTheModels(t *testing.T) {
+	re := regexp.MustCompile("^(?:" + load(t, "iam").Shapes["accountAliasType"].Compiled + ")$")
+	ends := regexp.MustCompile(`^[a-z0-9][a-z0-9-]+[a-z0-9]$`)
+	var try func(s string)
+	try = func(s string) {
+		if want := ends.MatchString(s) && !strings.Contains(s, "--"); re.MatchString(s) != want {
+			t.Errorf("%q: got %v", s, !want)
+		}
+		if len(s) < 7 {
+			for _, next := range []string{"a", "0", "-", "A"} {
+				try(s + next)
+			}
+		}
+	}
+	try("")
 }
 
 func TestAnInputWrongThroughoutIsNotFollowedToItsEnd(t *testing.T) {

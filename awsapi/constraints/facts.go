@@ -11,6 +11,9 @@ import (
 type Facts struct {
 	// SigningName is the service in the scope of a signature.
 	SigningName string `json:"signingName"`
+	// GlobalRegion is the region of a service that has no others, whatever
+	// region its requests are signed for.
+	GlobalRegion string `json:"globalRegion,omitempty"`
 	// Protocol is json, for awsJson1.1, or query.
 	Protocol string `json:"protocol"`
 	// TargetPrefix precedes the operation in X-Amz-Target.
@@ -31,6 +34,10 @@ type Facts struct {
 	// Operations holds every operation of the service with the shape of its
 	// input, "" where nothing can be wrong with it.
 	Operations map[string]string `json:"operations"`
+	// EmptyResults are the operations of the query protocol that answer a
+	// result with nothing in it; others that have nothing to answer leave the
+	// result out.
+	EmptyResults []string `json:"emptyResults,omitempty"`
 	// Exceptions holds the errors of the service by their code.
 	Exceptions map[string]Exception `json:"exceptions"`
 	// Spelling holds the members that do not follow LowerCamel: by the SDK's

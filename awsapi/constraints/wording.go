@@ -3,6 +3,7 @@ package constraints
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -86,8 +87,11 @@ type Violation struct {
 // Explain words what is wrong with an input as the service does. There must be
 // at least one violation.
 func (m *Model) Explain(v []Violation) string {
-	if m.Style == "ecr" {
+	switch m.Style {
+	case "ecr":
 		return ecrMessage(v[0])
+	case "iam":
+		return iamMessage(v)
 	}
 	return coralMessage(v)
 }
@@ -140,4 +144,24 @@ func ecrMessage(v Violation) string {
 		c = strings.TrimPrefix(c, "Member ")
 	}
 	return fmt.Sprintf("Invalid parameter at '%s' failed to satisfy constraint: '%s'", at, c)
+}
+
+// iamRules are the patterns that IAM checks by hand, after the framework has
+// found nothing, with what its refusals say of them: "The specified value for
+// roleName is invalid. It must contain only …".
+var iamRules = map[string]string{
+	mustMatch + `[\w+=,.@-]+`:                             "It must contain only alphanumeric characters and/or the following: +=,.@_-",
+	mustMatch + `(\u002F)|(\u002F[\u0021-\u007E]+\u002F)`: "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+	mustMatch + `((/[A-Za-z0-9\.,\+@=_-]+)*)/`:            "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+	mustMatch + `\u002F[\u0021-\u007F]*`:                  "It must begin with the / character and contain only alphanumeric characters and/or / characters.",
+}
+
+// iamMessage words what is wrong as IAM does: as the framework, but for the names
+// and paths that it looks at itself.
+func iamMessage(v []Violation) string {
+	byHand := func(one Violation) bool { return iamRules[one.constraint] != "" }
+	if left := slices.DeleteFunc(slices.Clone(v), byHand); len(left) > 0 {
+		return coralMessage(left)
+	}
+	return fmt.Sprintf("The specified value for %s is invalid. %s", v[0].at, iamRules[v[0].constraint])
 }

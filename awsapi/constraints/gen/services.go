@@ -9,6 +9,8 @@ type service struct {
 	code string
 	// style is how it words one; package constraints knows the styles.
 	style string
+	// region is that of a service which is the same in all regions.
+	region string
 	// patterns replaces what the model says of a shape's pattern.
 	patterns map[string]pattern
 }
@@ -40,6 +42,16 @@ var services = []service{
 			"RepositoryName": {
 				text:   `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`,
 				reason: "the model's rule, in the spelling in which ECR's refusals print it: the slash is not escaped",
+			},
+		},
+	},
+	{
+		dir: "iam", code: "ValidationError", style: "iam", region: "us-east-1",
+		patterns: map[string]pattern{
+			"accountAliasType": {
+				compiled: `[a-z0-9](-[a-z0-9]|[a-z0-9]-?[a-z0-9])(-?[a-z0-9])*`,
+				reason: "Go knows no lookahead: no two dashes in a row and none at the ends, " +
+					"at least three characters; that there are at most 63 is the shape's own bound",
 			},
 		},
 	},

@@ -20,6 +20,7 @@ type table struct{ constraints.Facts }
 func tabulate(s service, m *model) (*table, []string, error) {
 	t := &table{constraints.Facts{
 		SigningName:    first(m.Metadata.SigningName, m.Metadata.Endpoint),
+		GlobalRegion:   s.region,
 		Protocol:       m.Metadata.Protocol,
 		TargetPrefix:   m.Metadata.TargetPrefix,
 		Version:        m.Metadata.APIVersion,
@@ -164,6 +165,9 @@ func (t *table) addShapes(s service, m *model) ([]string, error) {
 	for _, name := range slices.Sorted(maps.Keys(m.Operations)) {
 		input := m.Operations[name].Input.Shape
 		t.Operations[name] = only(matters, input)
+		if out := m.Shapes[m.Operations[name].Output.Shape]; t.Protocol == "query" && out != nil && len(out.Members) == 0 {
+			t.EmptyResults = append(t.EmptyResults, name)
+		}
 		if err := add(input); err != nil {
 			return nil, err
 		}
