@@ -58,6 +58,11 @@ func (s *server) time(j job) (sample, error) {
 	}
 	// What the server before this one left to be written is not this one's load.
 	unix.Sync()
+	if j.bytes > 0 {
+		if err := backMemory(2 * j.bytes); err != nil {
+			return sample{}, err
+		}
+	}
 
 	cpu, err := s.cpu()
 	if err != nil {

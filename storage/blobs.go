@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,12 +30,22 @@ func (r *Registry) StatBlob(ctx context.Context, ref Ref, d digest.Digest) (Blob
 }
 
 // OpenBlob opens a blob that a repository holds. On disk the reader is an
-// *os.File. Errors: as StatBlob; any other means that the bytes are damaged or
-// out of reach.
+// *os.File, unless the blob is small. Errors: as StatBlob; any other means that
+// the bytes are damaged or out of reach.
 func (r *Registry) OpenBlob(ctx context.Context, ref Ref, d digest.Digest) (io.ReadSeekCloser, Blob, error) {
-	b, err := r.StatBlob(ctx, ref, d)
-	if err != nil {
+	if err := checkDigest(d); err != nil {
 		return nil, Blob{}, err
+	}
+	row, err := meta.LinkedBlob(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, string(d))
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return nil, Blob{}, r.absent(ctx, ref, &BlobUnknownError{ref, d})
+	case err != nil:
+		return nil, Blob{}, fmt.Errorf("look for blob %s in %s: %w", d, ref.Name, err)
+	}
+	b := Blob{Digest: d, Size: row.Size}
+	if row.Content != nil {
+		return inMemory{bytes.NewReader(row.Content)}, b, nil
 	}
 	f, err := r.blobs.Open(ctx, d)
 	if err != nil {
@@ -42,6 +53,11 @@ func (r *Registry) OpenBlob(ctx context.Context, ref Ref, d digest.Digest) (io.R
 	}
 	return f, b, nil
 }
+
+// inMemory reads what needs no closing.
+type inMemory struct{ *bytes.Reader }
+
+func (inMemory) Close() error { return nil }
 
 // DeleteBlob takes a blob from a repository. Errors: as StatBlob, and
 // *BlobReferencedError while a manifest needs it.
@@ -102,9 +118,9 @@ func (r *Registry) MountBlob(ctx context.Context, ref, from Ref, d digest.Digest
 	return b, err
 }
 
-// stored reports whether a blob is recorded and its file is there in full.
+// stored reports whether a blob is recorded as a file and that is there in full.
 func (r *Registry) stored(ctx context.Context, d digest.Digest) (bool, error) {
-	want, err := meta.BlobSize(ctx, r.db.Reader(), string(d))
+	want, err := meta.FileSize(ctx, r.db.Reader(), string(d))
 	if errors.Is(err, meta.ErrNotFound) {
 		return false, nil
 	}

@@ -26,7 +26,7 @@ func (e *engine) blobFiles(t *testing.T) (n int) {
 }
 
 func TestABlobOfManyRepositoriesIsStoredOnce(t *testing.T) {
-	e := newEngine(t)
+	e := newFileEngine(t)
 	d := digest.FromString("shared")
 	for _, name := range []string{"one", "two", "three/four"} {
 		ref := e.repository(t, name, Mutability{})
@@ -47,7 +47,7 @@ func TestABlobOfManyRepositoriesIsStoredOnce(t *testing.T) {
 }
 
 func TestAFileThatWasDamagedIsReplacedByTheNextPush(t *testing.T) {
-	e := newEngine(t)
+	e := newFileEngine(t)
 	ref := e.repository(t, "demo", Mutability{})
 	d := e.blob(t, ref, "precious").Digest
 	hex := d.Encoded()

@@ -30,6 +30,8 @@ type engine struct {
 	blobDir string
 	options Options
 	clock   time.Time
+	// small is the most bytes of a blob without a file.
+	small int
 }
 
 func newEngine(t *testing.T) *engine {
@@ -40,7 +42,7 @@ func newEngine(t *testing.T) *engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	e := &engine{blobDir: filepath.Join(dir, "blobs"), clock: time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC)}
+	e := &engine{blobDir: filepath.Join(dir, "blobs"), clock: time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC), small: smallBlob}
 	files, err := disk.New(e.blobDir)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +63,16 @@ func (e *engine) restart(t *testing.T) {
 	if e.Registry, err = New(t.Context(), e.options); err != nil {
 		t.Fatal(err)
 	}
+	e.Registry.small = e.small
+}
+
+// newFileEngine is an engine that has a file for every byte.
+func newFileEngine(t *testing.T) *engine {
+	t.Helper()
+	e := newEngine(t)
+	e.small = -1
+	e.restart(t)
+	return e
 }
 
 // uploadFile is where the bytes of an upload lie.

@@ -238,7 +238,7 @@ func TestResourceTagsHaveALimit(t *testing.T) {
 }
 
 func TestAbandonedUploadsExpire(t *testing.T) {
-	e := newEngine(t)
+	e := newFileEngine(t)
 	ref := e.repository(t, "demo", Mutability{})
 	old, fresh, empty := e.start(t, ref), e.start(t, ref), e.start(t, ref)
 	e.append(t, ref, old, "old")
@@ -266,7 +266,7 @@ func TestAbandonedUploadsExpire(t *testing.T) {
 }
 
 func TestFilesThatNoUploadKnowsAreSweptAtTheStart(t *testing.T) {
-	e := newEngine(t)
+	e := newFileEngine(t)
 	ref := e.repository(t, "demo", Mutability{})
 	id := e.start(t, ref)
 	e.append(t, ref, id, "known")

@@ -28,6 +28,8 @@ type Registry struct {
 	// hash of a row that another run wrote is not trusted (see uploads.go).
 	process  string
 	sessions sessions
+	// small is smallBlob, for tests to change.
+	small int
 }
 
 // Options is what a Registry is made of.
@@ -54,7 +56,7 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 	}
 	return &Registry{
 		db: o.DB, blobs: o.Blobs, now: o.Now, random: o.Random, log: o.Log, expiry: o.UploadExpiry,
-		process: process,
+		process: process, small: smallBlob,
 	}, nil
 }
 

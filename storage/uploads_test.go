@@ -93,7 +93,7 @@ func (r *onRead) Read([]byte) (int, error) {
 }
 
 func TestUploadsGoOnAfterARestart(t *testing.T) {
-	e := newEngine(t)
+	e := newFileEngine(t)
 	ref := e.repository(t, "demo", Mutability{})
 	d := digest.FromString("hello, world")
 	for name, meanwhile := range map[string]func(t *testing.T, file string){
@@ -135,7 +135,7 @@ func TestUploadsGoOnAfterARestart(t *testing.T) {
 }
 
 func TestAfterARestartTheBytesAndNotTheRecordAreHashed(t *testing.T) {
-	e := newEngine(t)
+	e := newFileEngine(t)
 	ref := e.repository(t, "demo", Mutability{})
 	id := e.start(t, ref)
 	e.append(t, ref, id, "hello")
@@ -156,7 +156,7 @@ func TestAnUploadThatLostItsBytesIsUnknown(t *testing.T) {
 		"the file is gone":                    os.Remove,
 	} {
 		for _, restarted := range []bool{false, true} {
-			e := newEngine(t)
+			e := newFileEngine(t)
 			ref := e.repository(t, "demo", Mutability{})
 			id := e.start(t, ref)
 			e.append(t, ref, id, "hello")
@@ -181,7 +181,7 @@ func TestAnUploadThatLostItsBytesIsUnknown(t *testing.T) {
 }
 
 func TestAWrongDigestDiscardsTheUpload(t *testing.T) {
-	e := newEngine(t)
+	e := newFileEngine(t)
 	ref := e.repository(t, "demo", Mutability{})
 	id := e.start(t, ref)
 	declared := digest.FromString("something else")

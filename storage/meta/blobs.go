@@ -5,27 +5,58 @@ import (
 	"database/sql"
 )
 
-// BlobSize finds the size in bytes of a blob, whoever holds it. Errors:
-// ErrNotFound.
-func BlobSize(ctx context.Context, q Querier, digest string) (size int64, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT size FROM blob WHERE digest = $1`, digest), &size)
+// Blob is a row of blob.
+type Blob struct {
+	Digest    string
+	Size      int64
+	CreatedAt int64
+	// Content is nil when the blob is a file.
+	Content []byte
+}
+
+// FileSize finds the size in bytes of a blob that is a file, whoever holds it.
+// Errors: ErrNotFound.
+func FileSize(ctx context.Context, q Querier, digest string) (size int64, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT size FROM blob WHERE digest = $1 AND content IS NULL`, digest), &size)
 	return size, err
 }
+
+const linkedBlob = ` FROM repository r
+		JOIN blob_link l ON l.repository_id = r.id AND l.digest = $4
+		JOIN blob b ON b.digest = l.digest
+		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`
 
 // LinkedBlobSize finds the size in bytes of a blob that a repository holds.
 // Errors: ErrNotFound, be it the repository or the blob that is missing.
 func LinkedBlobSize(ctx context.Context, q Querier, account, region, name, digest string) (size int64, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT b.size FROM repository r
-		JOIN blob_link l ON l.repository_id = r.id AND l.digest = $4
-		JOIN blob b ON b.digest = l.digest
-		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, digest), &size)
+	err = one(q.QueryRowContext(ctx, `SELECT b.size`+linkedBlob, account, region, name, digest), &size)
 	return size, err
 }
 
-// InsertBlob records a blob; it may be there already.
-func InsertBlob(ctx context.Context, q Querier, digest string, size, now int64) error {
-	_, err := q.ExecContext(ctx, `INSERT INTO blob (digest, size, created_at) VALUES ($1, $2, $3)
-		ON CONFLICT (digest) DO NOTHING`, digest, size, now)
+// LinkedBlob finds a blob that a repository holds. Errors: as LinkedBlobSize.
+func LinkedBlob(ctx context.Context, q Querier, account, region, name, digest string) (b Blob, err error) {
+	b.Digest = digest
+	held := false
+	err = one(q.QueryRowContext(ctx, `SELECT b.size, b.created_at, b.content IS NOT NULL, b.content`+linkedBlob, account, region, name, digest),
+		&b.Size, &b.CreatedAt, &held, &b.Content)
+	b.Content = orEmpty(held, b.Content)
+	return b, err
+}
+
+// orEmpty tells content of no bytes from none, which a driver may give alike.
+func orEmpty(held bool, content []byte) []byte {
+	if held && content == nil {
+		return []byte{}
+	}
+	return content
+}
+
+// InsertBlob records a blob. It may be there already; content that it lacks is
+// added.
+func InsertBlob(ctx context.Context, q Querier, b Blob) error {
+	_, err := q.ExecContext(ctx, `INSERT INTO blob (digest, size, created_at, content) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (digest) DO UPDATE SET content = excluded.content
+		WHERE blob.content IS NULL AND excluded.content IS NOT NULL`, b.Digest, b.Size, b.CreatedAt, b.Content)
 	return err
 }
 

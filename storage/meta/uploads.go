@@ -16,12 +16,15 @@ type Upload struct {
 	HashState []byte
 	// Writer names the server process that wrote the row last.
 	Writer string
+	// Content is all that has arrived while that is little, nil once the upload
+	// has a file.
+	Content []byte
 }
 
 // InsertUpload begins an upload.
 func InsertUpload(ctx context.Context, q Querier, u Upload) error {
-	_, err := q.ExecContext(ctx, `INSERT INTO upload (id, repository_id, started_at, updated_at, received, hash_state, writer)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, u.ID, u.RepositoryID, u.StartedAt, u.UpdatedAt, u.Received, u.HashState, u.Writer)
+	_, err := q.ExecContext(ctx, `INSERT INTO upload (id, repository_id, started_at, updated_at, received, hash_state, writer, content)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, u.ID, u.RepositoryID, u.StartedAt, u.UpdatedAt, u.Received, u.HashState, u.Writer, u.Content)
 	return err
 }
 
@@ -29,18 +32,20 @@ func InsertUpload(ctx context.Context, q Querier, u Upload) error {
 // repository or the upload that is missing.
 func FindUpload(ctx context.Context, q Querier, account, region, name, id string) (u Upload, err error) {
 	u.ID = id
-	err = one(q.QueryRowContext(ctx, `SELECT u.repository_id, u.started_at, u.updated_at, u.received, u.hash_state, u.writer
+	held := false
+	err = one(q.QueryRowContext(ctx, `SELECT u.repository_id, u.started_at, u.updated_at, u.received, u.hash_state, u.writer, u.content IS NOT NULL, u.content
 		FROM upload u JOIN repository r ON r.id = u.repository_id
 		WHERE u.id = $4 AND r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, id),
-		&u.RepositoryID, &u.StartedAt, &u.UpdatedAt, &u.Received, &u.HashState, &u.Writer)
+		&u.RepositoryID, &u.StartedAt, &u.UpdatedAt, &u.Received, &u.HashState, &u.Writer, &held, &u.Content)
+	u.Content = orEmpty(held, u.Content)
 	return u, err
 }
 
 // UpdateUpload records how far an upload has come and reports whether it is
 // still there.
 func UpdateUpload(ctx context.Context, q Querier, u Upload) (bool, error) {
-	return changed(q.ExecContext(ctx, `UPDATE upload SET updated_at = $2, received = $3, hash_state = $4, writer = $5 WHERE id = $1`,
-		u.ID, u.UpdatedAt, u.Received, u.HashState, u.Writer))
+	return changed(q.ExecContext(ctx, `UPDATE upload SET updated_at = $2, received = $3, hash_state = $4, writer = $5, content = $6
+		WHERE id = $1`, u.ID, u.UpdatedAt, u.Received, u.HashState, u.Writer, u.Content))
 }
 
 // DeleteUpload ends an upload and reports whether it was still there.
