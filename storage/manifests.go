@@ -13,6 +13,21 @@ import (
 // Manifest reads a manifest by tag or digest. Errors: *RepositoryUnknownError,
 // *ManifestUnknownError, *DigestInvalidError.
 func (r *Registry) Manifest(ctx context.Context, ref Ref, which Reference) (Manifest, error) {
+	return r.manifests.Get(r.db, manifestKey{ref, which}, func() (Manifest, error) { return r.readManifest(ctx, ref, which) })
+}
+
+// manifestKey is what a manifest is asked for by.
+type manifestKey struct {
+	ref   Ref
+	which Reference
+}
+
+// rememberedManifests is how many bytes of manifests are kept in memory.
+const rememberedManifests = 4 << 20
+
+func weighManifest(m Manifest) int { return len(m.Content) + 512 }
+
+func (r *Registry) readManifest(ctx context.Context, ref Ref, which Reference) (Manifest, error) {
 	var row meta.Manifest
 	var err error
 	if which.Tag != "" {

@@ -28,6 +28,8 @@ type Registry struct {
 	// hash of a row that another run wrote is not trusted (see uploads.go).
 	process  string
 	sessions sessions
+	// manifests are those that were read last.
+	manifests *meta.Cache[manifestKey, Manifest]
 	// small is smallBlob, for tests to change.
 	small int
 }
@@ -56,7 +58,7 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 	}
 	return &Registry{
 		db: o.DB, blobs: o.Blobs, now: o.Now, random: o.Random, log: o.Log, expiry: o.UploadExpiry,
-		process: process, small: smallBlob,
+		process: process, small: smallBlob, manifests: meta.NewCache[manifestKey](rememberedManifests, weighManifest),
 	}, nil
 }
 

@@ -60,6 +60,10 @@ type DB interface {
 	// keep the Querier, must not block on anything but the database, and may be
 	// run again after a failed attempt. Errors besides fn's: ErrFull, ErrClosed.
 	Write(ctx context.Context, d Durability, fn func(Querier) error) error
+	// Revision grows with every durable Write, before that returns; relaxed ones
+	// do not count, so nothing that they write may be remembered by it. ok is
+	// false where others may write to the database too, who are not counted.
+	Revision() (n uint64, ok bool)
 	Close() error
 }
 

@@ -87,6 +87,9 @@ func (d *DB) Write(ctx context.Context, durability meta.Durability, fn func(meta
 	return d.writer.do(ctx, durability, fn)
 }
 
+// Revision implements meta.DB: a data folder has one server.
+func (d *DB) Revision() (n uint64, ok bool) { return d.writer.revision.Load(), true }
+
 // Close waits for the transactions that have begun and closes the file.
 func (d *DB) Close() error {
 	return errors.Join(d.writer.close(), d.readers.close(), d.pool.Close())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"drydock/storage/meta"
 )
@@ -28,6 +29,9 @@ type writer struct {
 	// closing is closed when no more jobs are taken, done when the last has run.
 	closing, done chan struct{}
 	once          sync.Once
+
+	// revision counts the commits of durable jobs, for meta.DB.Revision.
+	revision atomic.Uint64
 
 	// durability is what the connection is set to.
 	durability meta.Durability
@@ -134,6 +138,10 @@ func (w *writer) commit(group []*job) {
 			// Most failures have rolled back already; then this says so.
 			err = fmt.Errorf("%w (roll back: %v)", err, e)
 		}
+	}
+	// Even after an error, for what it left behind is not certain.
+	if durability == meta.Durable {
+		w.revision.Add(1)
 	}
 	for _, j := range group {
 		if err != nil {
