@@ -1,5 +1,7 @@
 package policy
 
+import "strings"
+
 // Decision is the answer to a Query.
 type Decision struct {
 	Allowed bool
@@ -53,3 +55,49 @@ const (
 	// AllowedAsRoot: the root of an account acts on what the account owns.
 	AllowedAsRoot
 )
+
+// Explicit reports whether a statement denied the request.
+func (r Reason) Explicit() bool { return r >= ExplicitIdentity && r <= ExplicitGuardrail }
+
+// Because completes AWS's sentence "User: … is not authorized to perform: … on
+// resource: …": with "because no identity-based policy allows the ecr:PutImage
+// action", say, or "with an explicit deny in a service control policy". Where
+// the denying policy has an ARN, AWS names it after a colon. It is empty when
+// the request is allowed.
+//
+// Source: IAM User Guide, "Troubleshoot access denied error messages".
+func (d Decision) Because(action string) string {
+	if d.Allowed {
+		return ""
+	}
+	var policy string
+	switch d.Reason {
+	case ImplicitIdentity, ExplicitIdentity:
+		policy = "identity-based policy"
+	case ImplicitResource, ExplicitResource:
+		policy = "resource-based policy"
+	case ImplicitTrust, ExplicitTrust:
+		policy = "role trust policy"
+	case ImplicitBoundary, ExplicitBoundary:
+		policy = "permissions boundary"
+	case ImplicitSession, ExplicitSession:
+		policy = "session policy"
+	case ImplicitGuardrail, ExplicitGuardrail:
+		policy = "service control policy"
+	}
+	if !d.Reason.Explicit() {
+		return "because no " + policy + " allows the " + action + " action"
+	}
+	article := "a "
+	switch d.Reason {
+	case ExplicitIdentity:
+		article = "an "
+	case ExplicitTrust:
+		article = "the "
+	}
+	s := "with an explicit deny in " + article + policy
+	if p := d.Deciding.Policy; p != nil && strings.HasPrefix(p.Name, "arn:") {
+		s += ": " + p.Name
+	}
+	return s
+}
