@@ -8,6 +8,8 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"time"
@@ -37,12 +39,33 @@ func RootARN(account string) string { return "arn:aws:iam::" + account + ":root"
 type Credential struct {
 	AccessKeyID     string
 	SecretAccessKey string
-	// SessionToken is set for temporary credentials only; a request signed
-	// with them must carry it.
-	SessionToken string
+	// SessionTokenHash is set for temporary credentials only, as
+	// HashSessionToken makes it; a request signed with them must carry the
+	// token, which CheckSessionToken compares.
+	SessionTokenHash [sha256.Size]byte
 	// Expires is when temporary credentials end; zero for a key that does not.
-	Expires   time.Time
-	Principal Principal
+	// Credentials that have ended may still be found by Keys.Lookup.
+	Expires time.Time
+	// TokensNotBefore makes registry passwords void that were made before it
+	// with any key of the same user, role or root; zero when none are.
+	TokensNotBefore time.Time
+	Principal       Principal
+}
+
+// HashSessionToken is what is kept of a session token: of no token, nothing.
+func HashSessionToken(token string) (hash [sha256.Size]byte) {
+	if token != "" {
+		hash = sha256.Sum256([]byte(token))
+	}
+	return hash
+}
+
+// CheckSessionToken reports, in a time that tells nothing of the token, whether
+// it is the one that belongs to the credential; no token, "", belongs to one that
+// is not temporary.
+func (c Credential) CheckSessionToken(token string) bool {
+	given := HashSessionToken(token)
+	return subtle.ConstantTimeCompare(given[:], c.SessionTokenHash[:]) == 1
 }
 
 // ErrUnknownKey is returned by Keys.Lookup for an access key id that does not

@@ -60,7 +60,7 @@ func newHouse(t testing.TB, change ...func(*Options)) *house {
 	h := &house{clock: now}
 	keys, err := auth.NewStaticKeys(
 		auth.Credential{AccessKeyID: devID, SecretAccessKey: devSecret, Principal: auth.Principal{ARN: devARN, Account: "123456789012", UserID: "AIDADEV"}},
-		auth.Credential{AccessKeyID: "ASIAENDED", SecretAccessKey: devSecret, SessionToken: "token", Expires: now},
+		auth.Credential{AccessKeyID: "ASIAENDED", SecretAccessKey: devSecret, SessionTokenHash: auth.HashSessionToken("token"), Expires: now},
 	)
 	if err != nil {
 		t.Fatal(err)

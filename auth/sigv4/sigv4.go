@@ -80,7 +80,7 @@ func (v *Verifier) Precheck(ctx context.Context, r *http.Request) (*Checked, err
 	case err != nil:
 		return nil, fmt.Errorf("looking up an access key: %w", err)
 	}
-	if subtle.ConstantTimeCompare([]byte(credential.SessionToken), []byte(claim.token)) != 1 {
+	if !credential.CheckSessionToken(claim.token) {
 		return nil, errKey
 	}
 	return &Checked{claim: claim, credential: credential, now: now}, nil

@@ -14,7 +14,7 @@ import (
 
 func TestRequestsAreRefused(t *testing.T) {
 	temporary := testCredential()
-	temporary.AccessKeyID, temporary.SessionToken, temporary.Expires = "ASIATEMPORARY", "token", testTime.Add(time.Hour)
+	temporary.AccessKeyID, temporary.SessionTokenHash, temporary.Expires = "ASIATEMPORARY", auth.HashSessionToken("token"), testTime.Add(time.Hour)
 	ended := temporary
 	ended.AccessKeyID, ended.Expires = "ASIAENDED", testTime
 	v := testVerifier(t, testCredential(), temporary, ended)
@@ -112,7 +112,7 @@ func TestRequestsAreRefused(t *testing.T) {
 
 func TestRequestsAreAccepted(t *testing.T) {
 	temporary := testCredential()
-	temporary.SessionToken, temporary.Expires = "token", testTime.Add(time.Second)
+	temporary.SessionTokenHash, temporary.Expires = auth.HashSessionToken("token"), testTime.Add(time.Second)
 	lasting := testVerifier(t)
 	for name, c := range map[string]struct {
 		send signed
