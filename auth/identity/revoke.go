@@ -1,0 +1,40 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"drydock/storage/meta"
+)
+
+// RevokeTokens makes void every registry password made until now for a user,
+// for a root, or for any session of a role. Passwords know their age in seconds,
+// so that those made in the rest of this second are void too. Errors:
+// *InvalidError, *NoSuchError.
+func (s *Store) RevokeTokens(ctx context.Context, principalARN string) error {
+	p, err := parsePrincipal(principalARN)
+	switch {
+	case err != nil:
+		return err
+	case p.kind == KindGroup:
+		return invalid("Nobody has a password as %s: name its users", principalARN)
+	}
+	notBefore := s.now().Add(time.Second-1).Unix() * 1000
+	return s.write(ctx, p.account, func(q meta.Querier) error {
+		owner := p.account
+		if !p.root {
+			e, err := find(ctx, q, p.account, Entity{p.kind, p.name})
+			if err != nil {
+				return err
+			}
+			owner = e.id
+		}
+		_, err := q.ExecContext(ctx, `INSERT INTO iam_token_revocation (owner_id, not_before) VALUES ($1, $2)
+			ON CONFLICT (owner_id) DO UPDATE SET not_before = excluded.not_before`, owner, notBefore)
+		if err != nil {
+			return fmt.Errorf("revoke the passwords of %s: %w", principalARN, err)
+		}
+		return nil
+	})
+}
