@@ -153,7 +153,7 @@ func (s *Store) DeleteUser(ctx context.Context, account, name string) error {
 			{`SELECT EXISTS (SELECT 1 FROM iam_access_key WHERE owner_id = $1)`, "Cannot delete entity, must delete access keys first."},
 			{`SELECT EXISTS (SELECT 1 FROM iam_inline_policy WHERE entity_id = $1)`, "Cannot delete entity, must delete policies first."},
 			{`SELECT EXISTS (SELECT 1 FROM iam_attachment WHERE entity_id = $1)`, "Cannot delete entity, must detach all policies first."},
-			{`SELECT EXISTS (SELECT 1 FROM iam_membership WHERE user_id = $1)`, "Cannot delete entity, must remove user from all groups first."},
+			{`SELECT EXISTS (SELECT 1 FROM iam_membership WHERE user_id = $1)`, "Cannot delete entity, must remove users from group first."},
 		} {
 			if err := none(ctx, q, c.query, u.id, c.text); err != nil {
 				return err
