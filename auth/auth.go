@@ -87,6 +87,12 @@ type Request struct {
 	Resource string
 	// ResourceAccount is the account that owns the resource.
 	ResourceAccount string
+	// Region is the one that was called: aws:RequestedRegion.
+	Region string
+	// Keys are condition keys that only this request has, by lower-cased name:
+	// "aws:requesttag/team", "sts:externalid". Those of the caller, the resource
+	// and the connection are known to the Authorizer.
+	Keys map[string][]string
 }
 
 // Authorizer decides requests. Everything is denied unless it is allowed.
@@ -101,9 +107,12 @@ type Authorizer interface {
 // the aws CLI and docker print as it stands.
 type DeniedError struct {
 	Request Request
-	// Because completes the sentence: "no identity-based policy allows the
-	// ecr:PutImage action".
+	// Because completes the sentence: "because no identity-based policy allows
+	// the ecr:PutImage action", or "with an explicit deny in …".
 	Because string
+	// Message is the whole decision, sealed, for sts:DecodeAuthorizationMessage;
+	// empty when there is none.
+	Message string
 }
 
 func (e *DeniedError) Error() string {
@@ -111,5 +120,5 @@ func (e *DeniedError) Error() string {
 	if e.Request.Resource != "" {
 		s += " on resource: " + e.Request.Resource
 	}
-	return s + " because " + e.Because
+	return s + " " + e.Because
 }

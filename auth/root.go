@@ -14,9 +14,9 @@ type RootOnly struct{}
 func (RootOnly) Authorize(_ context.Context, r Request) error {
 	switch {
 	case r.Principal.Account != r.ResourceAccount:
-		return &DeniedError{r, fmt.Sprintf("no resource-based policy allows the %s action", r.Action)}
+		return &DeniedError{Request: r, Because: fmt.Sprintf("because no resource-based policy allows the %s action", r.Action)}
 	case !r.Principal.IsRoot():
-		return &DeniedError{r, fmt.Sprintf("no identity-based policy allows the %s action", r.Action)}
+		return &DeniedError{Request: r, Because: fmt.Sprintf("because no identity-based policy allows the %s action", r.Action)}
 	}
 	return nil
 }

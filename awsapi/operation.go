@@ -42,6 +42,9 @@ type Need struct {
 	Resource string
 	// ResourceAccount owns the resource.
 	ResourceAccount string
+	// Keys are the condition keys that this call has of its own; see
+	// auth.Request.
+	Keys map[string][]string
 }
 
 // Operation is one operation of an AWS service: its name, what it does and what

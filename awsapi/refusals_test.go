@@ -27,7 +27,7 @@ func TestRefusalsAreThoseOfAWS(t *testing.T) {
 	}
 	denied := func(h *house) {
 		h.deny = &auth.DeniedError{Request: auth.Request{Principal: auth.Principal{ARN: devARN}, Action: "ecr:DescribeRepositories", Resource: "*"},
-			Because: "no identity-based policy allows the ecr:DescribeRepositories action"}
+			Because: "because no identity-based policy allows the ecr:DescribeRepositories action"}
 	}
 	for name, c := range map[string]struct {
 		send   call

@@ -95,6 +95,7 @@ func (h *Handler) allow(x *exchange, action string, ref storage.Ref) error {
 	return h.authorizer.Authorize(x.context(), auth.Request{
 		Principal: x.who, Action: action,
 		Resource: arn.Repository(ref.Account, ref.Region, name), ResourceAccount: ref.Account,
+		Region: ref.Region,
 	})
 }
 

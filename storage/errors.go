@@ -21,6 +21,17 @@ func (e *RepositoryUnknownError) Error() string {
 	return fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", e.Ref.Name, e.Ref.Account)
 }
 
+// PolicyUnknownError says that a repository, or a registry where Ref has no name,
+// has no policy.
+type PolicyUnknownError struct{ Ref Ref }
+
+func (e *PolicyUnknownError) Error() string {
+	if e.Ref.Name == "" {
+		return fmt.Sprintf("Registry policy does not exist in the registry with id '%s'", e.Ref.Account)
+	}
+	return fmt.Sprintf("Repository policy does not exist for the repository with name '%s' in the registry with id '%s'", e.Ref.Name, e.Ref.Account)
+}
+
 // RepositoryExistsError says that the repository is there already.
 type RepositoryExistsError struct{ Ref Ref }
 

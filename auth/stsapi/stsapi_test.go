@@ -24,7 +24,7 @@ import (
 type denyAll struct{}
 
 func (denyAll) Authorize(_ context.Context, r auth.Request) error {
-	return &auth.DeniedError{Request: r, Because: "nothing is allowed"}
+	return &auth.DeniedError{Request: r, Because: "because nothing is allowed"}
 }
 
 // serve serves the API to the holder of one key, and returns a client of the SDK

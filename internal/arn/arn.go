@@ -27,6 +27,16 @@ func Parse(s string) (ARN, error) {
 	return ARN{Service: p[2], Region: p[3], Account: p[4], Resource: p[5]}, nil
 }
 
+// Service returns the service that an ARN names, empty when s is not an ARN.
+func Service(s string) string {
+	rest, ok := strings.CutPrefix(s, "arn:aws:")
+	service, _, more := strings.Cut(rest, ":")
+	if !ok || !more {
+		return ""
+	}
+	return service
+}
+
 // Repository is the ARN of an ECR repository.
 func Repository(account, region, name string) string {
 	return ARN{"ecr", region, account, "repository/" + name}.String()

@@ -8,11 +8,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"drydock/auth"
 	"drydock/internal/metrics"
 	"drydock/internal/observe"
 	"drydock/internal/registryhost"
@@ -98,7 +100,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	surface, handler := f.route(r)
 
 	record := new(observe.Request)
-	r = r.WithContext(observe.With(requestid.With(r.Context(), id), record))
+	ctx := auth.WithOrigin(requestid.With(r.Context(), id), origin(r, start))
+	r = r.WithContext(observe.With(ctx, record))
 	counted := watch(w, r, f.o.Now)
 	if counted != nil && surface == surfaceRegistry && strings.Contains(r.URL.Path, "/blobs/uploads/") {
 		defer f.o.Metrics.UploadStarted()()
@@ -125,6 +128,15 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	handler.ServeHTTP(w, r)
+}
+
+// origin is where a request came from.
+func origin(r *http.Request, at time.Time) *auth.Origin {
+	o := &auth.Origin{Secure: r.TLS != nil, UserAgent: r.UserAgent(), At: at}
+	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		o.Source = from.Addr().Unmap().WithZone("")
+	}
+	return o
 }
 
 // done counts a request and writes its line.

@@ -23,7 +23,7 @@ func TestDecisionsAreCountedAndRefusalsWrittenDown(t *testing.T) {
 		decision, wrote string
 	}{
 		"allowed": {nil, "allow", ""},
-		"denied":  {&auth.DeniedError{Because: "nobody allows it"}, "deny", "nobody allows it"},
+		"denied":  {&auth.DeniedError{Because: "because nobody allows it"}, "deny", "because nobody allows it"},
 		"failed":  {broken, "error", "the policies cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -82,6 +82,7 @@ func DeleteRepository(ctx context.Context, q Querier, repository int64) error {
 		`DELETE FROM manifest WHERE repository_id = $1`,
 		`DELETE FROM blob_link WHERE repository_id = $1`,
 		`DELETE FROM upload WHERE repository_id = $1`,
+		`DELETE FROM repository_policy WHERE repository_id = $1`,
 		`DELETE FROM repository WHERE id = $1`,
 	} {
 		if _, err := q.ExecContext(ctx, statement, repository); err != nil {
