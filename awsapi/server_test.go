@@ -82,7 +82,7 @@ func newHouse(t testing.TB, change ...func(*Options)) *house {
 			return out, nil
 		}, func(_ context.Context, in *ecr.DescribeRepositoriesInput) (needs []Need, _ error) {
 			for _, n := range in.RepositoryNames {
-				needs = append(needs, Need{"ecr:DescribeRepositories", "arn:aws:ecr:eu-west-1:123456789012:repository/" + n, "123456789012"})
+				needs = append(needs, Need{Action: "ecr:DescribeRepositories", Resource: "arn:aws:ecr:eu-west-1:123456789012:repository/" + n, ResourceAccount: "123456789012"})
 			}
 			return needs, nil
 		}),
@@ -101,7 +101,7 @@ func newHouse(t testing.TB, change ...func(*Options)) *house {
 			}
 			return &sts.GetAccessKeyInfoOutput{Account: in.AccessKeyId}, nil
 		}, func(context.Context, *sts.GetAccessKeyInfoInput) ([]Need, error) {
-			return []Need{{"sts:GetAccessKeyInfo", "*", "123456789012"}}, nil
+			return []Need{{Action: "sts:GetAccessKeyInfo", Resource: "*", ResourceAccount: "123456789012"}}, nil
 		}),
 	})
 	if err != nil {
