@@ -7,6 +7,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -93,6 +94,9 @@ type Request struct {
 	// "aws:requesttag/team", "sts:externalid". Those of the caller, the resource
 	// and the connection are known to the Authorizer.
 	Keys map[string][]string
+	// Shown is how a refusal calls the resource, where not by its ARN, as IAM
+	// does: "user dev".
+	Shown string
 }
 
 // Authorizer decides requests. Everything is denied unless it is allowed.
@@ -117,8 +121,8 @@ type DeniedError struct {
 
 func (e *DeniedError) Error() string {
 	s := fmt.Sprintf("User: %s is not authorized to perform: %s", e.Request.Principal.ARN, e.Request.Action)
-	if e.Request.Resource != "" {
-		s += " on resource: " + e.Request.Resource
+	if resource := cmp.Or(e.Request.Shown, e.Request.Resource); resource != "" {
+		s += " on resource: " + resource
 	}
 	return s + " " + e.Because
 }

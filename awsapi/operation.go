@@ -45,6 +45,9 @@ type Need struct {
 	// Keys are the condition keys that this call has of its own; see
 	// auth.Request.
 	Keys map[string][]string
+	// Shown is how a refusal calls the resource, where not by its ARN; see
+	// auth.Request.
+	Shown string
 }
 
 // Operation is one operation of an AWS service: its name, what it does and what

@@ -167,7 +167,7 @@ func (s *Server) perform(ctx context.Context, x *exchange, in any) (any, error) 
 	for _, n := range needs {
 		err := s.authorizer.Authorize(ctx, auth.Request{
 			Principal: x.call.Principal, Action: n.Action, Resource: n.Resource, ResourceAccount: n.ResourceAccount,
-			Region: x.call.Region, Keys: n.Keys,
+			Region: x.call.Region, Keys: n.Keys, Shown: n.Shown,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("authorising %s: %w", n.Action, err)
