@@ -50,6 +50,22 @@ const (
 	ConditionUnmet
 )
 
+func (o Outcome) String() string {
+	switch o {
+	case Matched:
+		return "matched"
+	case OtherAction:
+		return "other action"
+	case OtherResource:
+		return "other resource"
+	case OtherPrincipal:
+		return "other principal"
+	case ConditionUnmet:
+		return "condition not met"
+	}
+	return "unknown outcome"
+}
+
 // Test is one key of a Condition element set against a request.
 type Test struct {
 	// Operator and Key are as the document spells them.
@@ -57,6 +73,8 @@ type Test struct {
 	// Wanted are the values of the document, with policy variables replaced;
 	// values whose variables have no value are left out.
 	Wanted []string
+	// Unresolved are the policy variables that have no value.
+	Unresolved []string
 	// Got are the request's values.
 	Got []string
 	// Present tells whether the request has the key.

@@ -56,6 +56,43 @@ const (
 	AllowedAsRoot
 )
 
+// String is the reason in a few words, for logs.
+func (r Reason) String() string {
+	switch r {
+	case ImplicitIdentity:
+		return "no identity-based policy allows it"
+	case ImplicitResource:
+		return "no resource-based policy allows it"
+	case ImplicitTrust:
+		return "the role trust policy does not allow it"
+	case ImplicitBoundary:
+		return "the permissions boundary does not allow it"
+	case ImplicitSession:
+		return "no session policy allows it"
+	case ImplicitGuardrail:
+		return "no service control policy allows it"
+	case ExplicitIdentity:
+		return "an identity-based policy denies it"
+	case ExplicitResource:
+		return "the resource-based policy denies it"
+	case ExplicitTrust:
+		return "the role trust policy denies it"
+	case ExplicitBoundary:
+		return "the permissions boundary denies it"
+	case ExplicitSession:
+		return "a session policy denies it"
+	case ExplicitGuardrail:
+		return "a service control policy denies it"
+	case AllowedByIdentity:
+		return "an identity-based policy allows it"
+	case AllowedByResource:
+		return "the resource-based policy allows it"
+	case AllowedAsRoot:
+		return "the root of the account may do it"
+	}
+	return "unknown reason"
+}
+
 // Explicit reports whether a statement denied the request.
 func (r Reason) Explicit() bool { return r >= ExplicitIdentity && r <= ExplicitGuardrail }
 
