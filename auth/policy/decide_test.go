@@ -378,6 +378,16 @@ func TestTheStatementNamingThePrincipalMostDirectlyDecides(t *testing.T) {
 	}
 }
 
+func TestOfStatementsThatNameThePrincipalAlikeTheFirstDecides(t *testing.T) {
+	p := &Attached{Kind: KindResource, Document: mustParse(t, `{"Version":"2012-10-17","Statement":[
+		{"Sid":"First","Effect":"Allow","Principal":{"AWS":"`+role+`"},"Action":"ecr:*"},
+		{"Sid":"Second","Effect":"Allow","Principal":{"AWS":"`+role+`"},"Action":"ecr:*"}]}`, Repository)}
+	d := Decide(&Query{Subject: theSession(), Action: pullImage, Resource: repo, ResourcePolicy: p})
+	if !d.Allowed || d.Deciding.Statement.Sid != "First" {
+		t.Errorf("got %+v", d)
+	}
+}
+
 func decided(t *testing.T, q *Query, want Reason) {
 	t.Helper()
 	d := Decide(q)

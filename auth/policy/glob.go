@@ -61,6 +61,18 @@ func hasWildcardBytes(s string) bool {
 // rest. Nothing is ever tried again, so the time is linear in s for every piece
 // without "?", and at worst the product of the lengths for those with one.
 func match(pattern, s string) bool {
+	// Most patterns part from s, or end, within their first literal bytes.
+	i := 0
+	for ; i < len(pattern) && pattern[i] < anyOne; i++ {
+		if i >= len(s) || s[i] != pattern[i] {
+			return false
+		}
+	}
+	pattern, s = pattern[i:], s[i:]
+	if pattern == everything {
+		return true
+	}
+
 	star := strings.IndexByte(pattern, anyRun)
 	if star < 0 {
 		n, ok := fitsAt(pattern, s)
