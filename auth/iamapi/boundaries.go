@@ -20,6 +20,10 @@ func (s *Service) boundaryOperations() []awsapi.Operation {
 	}
 }
 
+// boundaryType is what IAM answers; its model has the longer
+// PermissionsBoundaryPolicy.
+const boundaryType types.PermissionsBoundaryAttachmentType = "Policy"
+
 // boundary is a permissions boundary as IAM shows it, nil where there is none.
 func boundary(arn string) *types.AttachedPermissionsBoundary {
 	if arn == "" {
@@ -27,7 +31,7 @@ func boundary(arn string) *types.AttachedPermissionsBoundary {
 	}
 	return &types.AttachedPermissionsBoundary{
 		PermissionsBoundaryArn:  &arn,
-		PermissionsBoundaryType: types.PermissionsBoundaryAttachmentTypePolicy,
+		PermissionsBoundaryType: boundaryType,
 	}
 }
 
