@@ -83,6 +83,7 @@ func (s *Service) faultOf(ctx context.Context, err error, json bool) fault {
 	var (
 		signature *sigv4.Error
 		refusal   *auth.DeniedError
+		stranger  *strangerError
 		form      *malformedError
 		parameter *invalidError
 		operation *unknownOperationError
@@ -94,6 +95,8 @@ func (s *Service) faultOf(ctx context.Context, err error, json bool) fault {
 		return refusals[signature.Kind].fault(json, signature)
 	case errors.As(err, &refusal):
 		return denied.fault(json, refusal)
+	case errors.As(err, &stranger):
+		return denied.fault(json, stranger)
 	case errors.As(err, &form):
 		return malformedRequest.fault(json, form)
 	case errors.As(err, &parameter):
@@ -123,12 +126,16 @@ func (s *Service) faultOf(ctx context.Context, err error, json bool) fault {
 }
 
 // exception is the answer to one of the service's own errors, or to what only an
-// operation could see of a parameter, for which query services have no exception
-// in their models. An error of another API, met while this one was served, is none
+// operation could see of a parameter or a caller, for which query services have no
+// exception in their models. An error of another API, met while this one was served, is none
 // of the client's business.
 func (s *Service) exception(api smithy.APIError) (fault, bool) {
 	e, known := s.model.Exceptions[api.ErrorCode()]
-	if !known && api.ErrorCode() != s.model.ValidationCode {
+	switch code := api.ErrorCode(); {
+	case known, code == s.model.ValidationCode:
+	case code == denied.query && !s.isJSON():
+		e.Status = denied.queryStatus
+	default:
 		return fault{}, false
 	}
 	f := fault{code: api.ErrorCode(), message: api.ErrorMessage(), status: e.Status, exception: api}

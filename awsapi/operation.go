@@ -57,6 +57,8 @@ type Operation struct {
 	input, output reflect.Type
 	run           func(ctx context.Context, in any) (any, error)
 	needs         func(ctx context.Context, in any) ([]Need, error) // nil when undeclared
+	// identify stands in for both in an operation that takes no signature.
+	identify func(ctx context.Context, in any) (*bearer, error)
 }
 
 // Op makes an operation of a method over the SDK's own structs. needs derives
@@ -80,6 +82,52 @@ func Op[I, O any](name string, run func(context.Context, *I) (*O, error), needs 
 	}
 	if needs != nil {
 		op.needs = func(ctx context.Context, in any) ([]Need, error) { return needs(ctx, in.(*I)) }
+	}
+	return op
+}
+
+// Bearer is who calls an operation that takes no signature, by what the input
+// shows of them.
+type Bearer[O any] struct {
+	// Principal has no access key.
+	Principal auth.Principal
+	// Needs are the permissions that the call takes.
+	Needs []Need
+	// Run carries the call out, once it is allowed.
+	Run func(context.Context) (*O, error)
+}
+
+// bearer is a Bearer of whatever output.
+type bearer struct {
+	principal auth.Principal
+	needs     []Need
+	run       func(context.Context) (any, error)
+}
+
+// OpenOp makes an operation of a query service that takes no signature: identify
+// finds out who calls by a proof that the input holds, and refuses who has none.
+// The caller then needs permission like any other, but of a refusal is told no
+// more than which action it was.
+func OpenOp[I, O any](name string, identify func(context.Context, *I) (*Bearer[O], error)) Operation {
+	op := Operation{Name: name, input: reflect.TypeFor[I](), output: reflect.TypeFor[O]()}
+	if identify == nil {
+		return op
+	}
+	op.identify = func(ctx context.Context, in any) (*bearer, error) {
+		b, err := identify(ctx, in.(*I))
+		if err != nil {
+			return nil, err
+		}
+		return &bearer{b.Principal, b.Needs, func(ctx context.Context) (any, error) {
+			out, err := b.Run(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if out == nil {
+				out = new(O)
+			}
+			return out, nil
+		}}, nil
 	}
 	return op
 }

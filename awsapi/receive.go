@@ -50,6 +50,9 @@ func (s *Server) receiveQuery(ctx context.Context, x *exchange, w http.ResponseW
 		return nil, malformed("A call is a POST of " + contentJSON + " with X-Amz-Target, or of " + contentForm)
 	}
 	claim, err := s.verifier.Precheck(ctx, r)
+	if isUnsigned(err) && s.open != nil && r.Method == http.MethodPost {
+		return s.receiveOpen(x, w, r, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -49,6 +49,9 @@ type Server struct {
 	log        *slog.Logger
 	rand       io.Reader
 	bodies     *bodies
+	// open reads the bodies of requests without a signature, nil when no
+	// operation takes one.
+	open *bodies
 }
 
 // New makes a server. Errors: something is missing, two services cannot be told
@@ -64,6 +67,11 @@ func New(o Options) (*Server, error) {
 	s := &Server{json: map[string]*Service{}, verifier: o.Verifier, authorizer: o.Authorizer, log: o.Log, rand: o.Rand, bodies: b}
 	for _, svc := range o.Services {
 		for _, op := range svc.operations {
+			if op.identify != nil && s.open == nil {
+				if s.open, err = newBodies(maxOpenBody, maxOpenBuffered); err != nil {
+					return nil, err
+				}
+			}
 			if limit := b.limit(op); limit >= b.held {
 				return nil, fmt.Errorf("%s takes %d bytes, more than may be held at once", op.label, limit)
 			}
@@ -160,18 +168,28 @@ func (s *Server) perform(ctx context.Context, x *exchange, in any) (any, error) 
 	if wrong := x.op.checker.Check(in); len(wrong) > 0 {
 		return nil, &invalidError{x.service.model.Explain(wrong)}
 	}
+	if x.op.identify != nil {
+		return s.performOpen(ctx, x, in)
+	}
 	needs, err := x.op.needs(ctx, in)
 	if err != nil {
 		return nil, fmt.Errorf("finding out what %s needs: %w", x.op.label, err)
 	}
 	for _, n := range needs {
-		err := s.authorizer.Authorize(ctx, auth.Request{
-			Principal: x.call.Principal, Action: n.Action, Resource: n.Resource, ResourceAccount: n.ResourceAccount,
-			Region: x.call.Region, Keys: n.Keys, Shown: n.Shown,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("authorising %s: %w", n.Action, err)
+		if err := s.authorize(ctx, x, n); err != nil {
+			return nil, err
 		}
 	}
 	return x.op.run(ctx, in)
+}
+
+func (s *Server) authorize(ctx context.Context, x *exchange, n Need) error {
+	err := s.authorizer.Authorize(ctx, auth.Request{
+		Principal: x.call.Principal, Action: n.Action, Resource: n.Resource, ResourceAccount: n.ResourceAccount,
+		Region: x.call.Region, Keys: n.Keys, Shown: n.Shown,
+	})
+	if err != nil {
+		return fmt.Errorf("authorising %s: %w", n.Action, err)
+	}
+	return nil
 }

@@ -57,8 +57,11 @@ func (s *Service) add(o Operation) error {
 	if _, twice := s.operations[o.Name]; twice {
 		return errors.New("it is given twice")
 	}
-	if o.needs == nil {
+	if o.needs == nil && o.identify == nil {
 		return errors.New("no authorisation is declared for it")
+	}
+	if o.identify != nil && s.isJSON() {
+		return errors.New("only query services have operations without a signature")
 	}
 	op := &operation{Operation: o, label: s.model.SigningName + ":" + o.Name}
 	var err error
