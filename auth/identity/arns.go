@@ -15,6 +15,30 @@ func federatedUserARN(account, name string) string {
 	return "arn:aws:sts::" + account + ":federated-user/" + name
 }
 
+// ProviderARN is the ARN of an OpenID Connect provider in an account: its issuer's
+// URL without the scheme.
+func ProviderARN(account, issuer string) string {
+	return "arn:aws:iam::" + account + ":" + providerKind + "/" + IssuerName(issuer)
+}
+
+// IssuerName is an issuer's URL without the scheme, as ARNs and condition keys
+// have it.
+func IssuerName(issuer string) string {
+	_, name, ok := strings.Cut(issuer, "://")
+	if !ok {
+		return issuer
+	}
+	return name
+}
+
+const providerKind = "oidc-provider"
+
+// isProvider reports whether an ARN is that of an OpenID Connect provider.
+func isProvider(s string) bool {
+	a, err := arn.Parse(s)
+	return err == nil && a.Service == "iam" && strings.HasPrefix(a.Resource, providerKind+"/")
+}
+
 // place is a principal's ARN taken apart.
 type place struct {
 	account string

@@ -182,3 +182,16 @@ func (s *Store) changeAccessKey(ctx context.Context, account, user, id string, c
 		return nil
 	})
 }
+
+// AccountOf finds the account that an access key belongs to, be it a user's, a
+// root's or a session's, and whether or not it is active. Errors: *NoSuchError.
+func (s *Store) AccountOf(ctx context.Context, accessKeyID string) (string, error) {
+	account, err := s.accountOf(ctx, accessKeyID)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("find the account of access key %s: %w", accessKeyID, err)
+	case account == "":
+		return "", noSuch(KindAccessKey, accessKeyID)
+	}
+	return account, nil
+}

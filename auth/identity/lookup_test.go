@@ -95,8 +95,10 @@ func TestAKeyImportedAfterItWasAskedForIsKnown(t *testing.T) {
 	ctx := t.Context()
 	w.addUser(t, "bob")
 	const id = "AKIAIMPORTEDIMPORTED"
-	if w.known(t, id) || w.known(t, id) {
-		t.Fatal("known already")
+	for range 2 { // read, then remembered
+		if w.known(t, id) {
+			t.Fatal("known already")
+		}
 	}
 	got[AccessKey](t)(w.ImportAccessKey(ctx, home, "bob", id, strings.Repeat("s", 40)))
 	if !w.known(t, id) {

@@ -168,6 +168,7 @@ func TestWhoWouldAskIsToldByARN(t *testing.T) {
 		"arn:aws:iam::111122223333:role/deploy":                 {policy.AssumedRole, "arn:aws:sts::111122223333:assumed-role/deploy/drydock", 1},
 		"arn:aws:sts::111122223333:assumed-role/deploy/build-7": {policy.AssumedRole, "arn:aws:sts::111122223333:assumed-role/deploy/build-7", 1},
 		"arn:aws:iam::111122223333:root":                        {policy.Root, "arn:aws:iam::111122223333:root", 0},
+		ProviderARN(home, "https://gitlab.example/path"):        {policy.WebIdentity, "arn:aws:iam::111122223333:oidc-provider/gitlab.example/path", 0},
 	} {
 		s, err := w.SubjectOf(ctx, arn)
 		if err != nil || s.Kind != want.kind || s.ARN != want.arn || len(s.Identity) != want.policies {

@@ -141,7 +141,5 @@ func (s *Store) write(ctx context.Context, account string, fn func(meta.Querier)
 
 func (s *Store) reader() meta.Querier { return s.db.Reader() }
 
-func (s *Store) millis() int64 { return s.now().UnixMilli() }
-
 // seconds is the time as IAM tells it of its records, in milliseconds.
 func (s *Store) seconds() int64 { return s.now().Unix() * 1000 }
