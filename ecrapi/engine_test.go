@@ -17,6 +17,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drydock/auth"
+	"drydock/auth/policy"
 	"drydock/auth/token"
 	"drydock/internal/registryhost"
 	"drydock/storage"
@@ -64,11 +65,22 @@ func newService(t *testing.T) (*Service, context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Options{Engine: engine, Names: names, Passwords: passwords{}})
+	s, err := New(Options{Engine: engine, Names: names, Passwords: passwords{}, Policies: policies{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, asCaller(t.Context())
+}
+
+// policies allows the caller what a policy allows it in so many words.
+type policies struct{}
+
+func (policies) AllowedUnder(_ context.Context, r auth.Request, p *policy.Document) (bool, error) {
+	return policy.Decide(&policy.Query{
+		Subject: &policy.Subject{Kind: policy.Root, ARN: r.Principal.ARN, Account: r.Principal.Account},
+		Action:  r.Action, Resource: r.Resource, ResourceAccount: r.ResourceAccount,
+		ResourcePolicy: &policy.Attached{Kind: policy.KindResource, Document: p},
+	}).Allowed, nil
 }
 
 func TestNewNeedsItsParts(t *testing.T) {

@@ -31,6 +31,7 @@ func exception(err error, a about) error {
 	}
 	var (
 		repositoryUnknown  *storage.RepositoryUnknownError
+		policyUnknown      *storage.PolicyUnknownError
 		repositoryExists   *storage.RepositoryExistsError
 		repositoryNotEmpty *storage.RepositoryNotEmptyError
 		manifestUnknown    *storage.ManifestUnknownError
@@ -52,6 +53,10 @@ func exception(err error, a about) error {
 	switch {
 	case errors.As(err, &repositoryUnknown):
 		return &types.RepositoryNotFoundException{Message: text(repositoryUnknown.Error())}
+	case errors.As(err, &policyUnknown) && policyUnknown.Ref.Name == "":
+		return &types.RegistryPolicyNotFoundException{Message: text(policyUnknown.Error())}
+	case errors.As(err, &policyUnknown):
+		return &types.RepositoryPolicyNotFoundException{Message: text(policyUnknown.Error())}
 	case errors.As(err, &repositoryExists):
 		return &types.RepositoryAlreadyExistsException{Message: text(repositoryExists.Error())}
 	case errors.As(err, &repositoryNotEmpty):

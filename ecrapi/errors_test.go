@@ -44,6 +44,10 @@ func TestErrorsOfTheEngineBecomeExceptions(t *testing.T) {
 	}{
 		{&storage.RepositoryUnknownError{Ref: demo}, false, "RepositoryNotFoundException",
 			"The repository with name 'demo' does not exist in the registry with id '123456789012'"},
+		{&storage.PolicyUnknownError{Ref: demo}, false, "RepositoryPolicyNotFoundException",
+			"Repository policy does not exist for the repository with name 'demo' in the registry with id '123456789012'"},
+		{&storage.PolicyUnknownError{Ref: storage.Ref{Scope: demo.Scope}}, false, "RegistryPolicyNotFoundException",
+			"Registry policy does not exist in the registry with id '123456789012'"},
 		{&storage.RepositoryExistsError{Ref: demo}, false, "RepositoryAlreadyExistsException",
 			"The repository with name 'demo' already exists in the registry with id '123456789012'"},
 		{&storage.RepositoryNotEmptyError{Ref: demo}, false, "RepositoryNotEmptyException",

@@ -51,7 +51,7 @@ func needsCreateRepository(ctx context.Context, in *ecr.CreateRepositoryInput) (
 	if len(in.Tags) > 0 {
 		needs = append(needs, needOn(ref, "ecr:TagResource")...)
 	}
-	return needs, nil
+	return withKeys(needs, tagKeys(in.Tags)), nil
 }
 
 // DescribeRepositories describes the repositories named, or all of the registry

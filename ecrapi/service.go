@@ -39,6 +39,7 @@ type Options struct {
 	Engine    *storage.Registry
 	Names     *registryhost.Names
 	Passwords Passwords
+	Policies  Policies
 	// DownloadBase is the scheme and host under which any HTTP client can
 	// fetch a layer of an account and region, without a trailing slash. When
 	// nil it is the proxy endpoint, whose certificate such clients may not
@@ -51,16 +52,17 @@ type Service struct {
 	engine       *storage.Registry
 	names        *registryhost.Names
 	passwords    Passwords
+	policies     Policies
 	downloadBase func(account, region string) string
 }
 
-// New makes the API. It is an error to leave out the engine, the names or the
-// passwords.
+// New makes the API. It is an error to leave out the engine, the names, the
+// passwords or the policies.
 func New(o Options) (*Service, error) {
-	if o.Engine == nil || o.Names == nil || o.Passwords == nil {
-		return nil, errors.New("the ECR API needs a storage engine, registry names and passwords")
+	if o.Engine == nil || o.Names == nil || o.Passwords == nil || o.Policies == nil {
+		return nil, errors.New("the ECR API needs a storage engine, registry names, passwords and policies")
 	}
-	s := &Service{engine: o.Engine, names: o.Names, passwords: o.Passwords, downloadBase: o.DownloadBase}
+	s := &Service{engine: o.Engine, names: o.Names, passwords: o.Passwords, policies: o.Policies, downloadBase: o.DownloadBase}
 	if s.downloadBase == nil {
 		s.downloadBase = o.Names.ProxyEndpoint
 	}
@@ -74,6 +76,12 @@ func (s *Service) Operations() []awsapi.Operation {
 		awsapi.Op("DescribeRepositories", s.DescribeRepositories, needsDescribeRepositories),
 		awsapi.Op("DeleteRepository", s.DeleteRepository, needsDeleteRepository),
 		awsapi.Op("PutImageTagMutability", s.PutImageTagMutability, needsPutImageTagMutability),
+		awsapi.Op("GetRepositoryPolicy", s.GetRepositoryPolicy, needsGetRepositoryPolicy),
+		awsapi.Op("SetRepositoryPolicy", s.SetRepositoryPolicy, needsSetRepositoryPolicy),
+		awsapi.Op("DeleteRepositoryPolicy", s.DeleteRepositoryPolicy, needsDeleteRepositoryPolicy),
+		awsapi.Op("GetRegistryPolicy", s.GetRegistryPolicy, needsGetRegistryPolicy),
+		awsapi.Op("PutRegistryPolicy", s.PutRegistryPolicy, needsPutRegistryPolicy),
+		awsapi.Op("DeleteRegistryPolicy", s.DeleteRegistryPolicy, needsDeleteRegistryPolicy),
 		awsapi.Op("DescribeRegistry", s.DescribeRegistry, needsDescribeRegistry),
 		awsapi.Op("GetAuthorizationToken", s.GetAuthorizationToken, needsGetAuthorizationToken),
 		awsapi.Op("ListImages", s.ListImages, needsListImages),

@@ -40,7 +40,7 @@ func (s *Service) TagResource(ctx context.Context, in *ecr.TagResourceInput) (*e
 
 func needsTagResource(ctx context.Context, in *ecr.TagResourceInput) ([]awsapi.Need, error) {
 	ref, err := taggable(ctx, in.ResourceArn)
-	return needOn(ref, "ecr:TagResource"), err
+	return withKeys(needOn(ref, "ecr:TagResource"), tagKeys(in.Tags)), err
 }
 
 // UntagResource removes tags of a repository; keys it does not have are no
@@ -58,7 +58,27 @@ func (s *Service) UntagResource(ctx context.Context, in *ecr.UntagResourceInput)
 
 func needsUntagResource(ctx context.Context, in *ecr.UntagResourceInput) ([]awsapi.Need, error) {
 	ref, err := taggable(ctx, in.ResourceArn)
-	return needOn(ref, "ecr:UntagResource"), err
+	return withKeys(needOn(ref, "ecr:UntagResource"), map[string][]string{"aws:tagkeys": in.TagKeys}), err
+}
+
+// tagKeys are the condition keys of tags that a request brings.
+func tagKeys(tags []types.Tag) map[string][]string {
+	if len(tags) == 0 {
+		return nil
+	}
+	keys := make(map[string][]string, len(tags)+1)
+	for _, t := range tags {
+		keys["aws:tagkeys"] = append(keys["aws:tagkeys"], deref(t.Key))
+		keys["aws:requesttag/"+strings.ToLower(deref(t.Key))] = []string{deref(t.Value)}
+	}
+	return keys
+}
+
+func withKeys(needs []awsapi.Need, keys map[string][]string) []awsapi.Need {
+	for i := range needs {
+		needs[i].Keys = keys
+	}
+	return needs
 }
 
 // ListTagsForResource lists the tags of a repository by key.

@@ -46,7 +46,7 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 	if err != nil {
 		return nil, err
 	}
-	root, keys, err := keysOf(cfg, folder)
+	root, roots, err := rootsOf(cfg, folder)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +59,8 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 		return nil, err
 	}
 	rooms, err := furnish(ctx, site{
-		cfg: cfg, folder: folder, names: names, keys: keys, log: log,
-		authorizer:   observe.NewDecisions(auth.RootOnly{}, counts.Decision, log),
+		cfg: cfg, folder: folder, names: names, roots: roots, log: log,
+		watched:      func(next auth.Authorizer) auth.Authorizer { return observe.NewDecisions(next, counts.Decision, log) },
 		downloadBase: downloadBase(cfg, names, addresses),
 	})
 	if err != nil {
@@ -122,22 +122,22 @@ func namesOf(cfg config.Config, first *net.TCPAddr) (*registryhost.Names, error)
 	return registryhost.New(cfg.Account, cfg.Region, template, strconv.Itoa(first.Port))
 }
 
-// keysOf collects the root keys of all accounts; root is that of the default one.
-func keysOf(cfg config.Config, folder *datadir.Folder) (root datadir.Key, _ *auth.StaticKeys, err error) {
+// rootsOf collects the root keys that are given; root is that of the default
+// account.
+func rootsOf(cfg config.Config, folder *datadir.Folder) (root datadir.Key, roots []auth.Credential, err error) {
 	if root = cfg.RootKey; root == (datadir.Key{}) {
 		if root, err = folder.RootKey(rand.Reader); err != nil {
 			return root, nil, err
 		}
 	}
-	credentials := []auth.Credential{rootCredential(cfg.Account, root)}
+	roots = []auth.Credential{rootCredential(cfg.Account, root)}
 	for _, a := range cfg.Accounts {
-		credentials = append(credentials, rootCredential(a.ID, datadir.Key{AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey}))
+		roots = append(roots, rootCredential(a.ID, datadir.Key{AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey}))
 	}
-	keys, err := auth.NewStaticKeys(credentials...)
-	if err != nil {
+	if _, err := auth.NewStaticKeys(roots...); err != nil {
 		return root, nil, fmt.Errorf("the root keys of the accounts: %w", err)
 	}
-	return root, keys, nil
+	return root, roots, nil
 }
 
 func rootCredential(account string, k datadir.Key) auth.Credential {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"drydock/auth"
+	"drydock/auth/iamapi"
 	"drydock/auth/sigv4"
 	"drydock/auth/stsapi"
 	"drydock/auth/token"
@@ -16,12 +17,14 @@ import (
 	"drydock/awsapi/constraints"
 	"drydock/ecrapi"
 	"drydock/internal/config"
+	"drydock/internal/control"
 	"drydock/internal/datadir"
 	"drydock/internal/registryhost"
 	"drydock/registry"
 	"drydock/storage"
 	"drydock/storage/blob"
 	"drydock/storage/blob/disk"
+	"drydock/storage/meta"
 	"drydock/storage/meta/sqlite"
 )
 
@@ -32,11 +35,12 @@ const (
 
 // site is what the rooms stand on.
 type site struct {
-	cfg          config.Config
-	folder       *datadir.Folder
-	names        *registryhost.Names
-	keys         auth.Keys
-	authorizer   auth.Authorizer
+	cfg    config.Config
+	folder *datadir.Folder
+	names  *registryhost.Names
+	roots  []auth.Credential
+	// watched makes an authorizer count and log what it decides.
+	watched      func(auth.Authorizer) auth.Authorizer
 	downloadBase func(account, region string) string
 	log          *slog.Logger
 }
@@ -44,6 +48,7 @@ type site struct {
 // rooms are what answers behind the front.
 type rooms struct {
 	registry, aws http.Handler
+	control       *control.Server
 	ready         func(context.Context) error
 	background    []func(context.Context)
 	closers       []func() error
@@ -59,51 +64,64 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 			_ = r.close() // what could not be opened matters more
 		}
 	}()
-	engine, err := r.openStorage(ctx, s)
+	db, engine, err := r.openStorage(ctx, s)
 	if err != nil {
 		return nil, err
 	}
+	access, err := openAccess(ctx, s, db, engine, s.roots)
+	if err != nil {
+		return nil, err
+	}
+	r.background = append(r.background, func(ctx context.Context) {
+		if err := access.identities.Run(ctx, s.log); err != nil {
+			s.log.Error("the last uses of access keys could not be written", "error", err)
+		}
+	})
+	authorizer := s.watched(access.authorizer)
+	r.control = control.New(control.Options{
+		Identities: access.identities, Explainer: access.authorizer, Trail: access.trail, Region: s.cfg.Region, Log: s.log,
+	})
 	signing, err := token.OpenKeys(s.folder.Path(signingKeyFile), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	passwords := token.New(signing, s.keys, time.Now, rand.Reader)
+	passwords := token.New(signing, access.identities, time.Now, rand.Reader)
 	if r.registry, err = registry.New(registry.Options{
-		Engine: engine, Tokens: passwords, Authorizer: s.authorizer, Names: s.names, Log: s.log,
+		Engine: engine, Tokens: passwords, Authorizer: authorizer, Names: s.names, Log: s.log,
 	}); err != nil {
 		return nil, err
 	}
-	services, err := services(s, engine, passwords)
+	services, err := services(s, engine, access, passwords)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := sigv4.New(s.keys, time.Now)
+	verifier, err := sigv4.New(access.identities, time.Now)
 	if err != nil {
 		return nil, err
 	}
 	r.aws, err = awsapi.New(awsapi.Options{
-		Services: services, Verifier: verifier, Authorizer: s.authorizer, Log: s.log, Rand: rand.Reader,
+		Services: services, Verifier: verifier, Authorizer: authorizer, Log: s.log, Rand: rand.Reader,
 	})
 	return r, err
 }
 
 // openStorage opens the records and the blobs and puts the engine over them.
-func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, error) {
+func (r *rooms) openStorage(ctx context.Context, s site) (meta.DB, *storage.Registry, error) {
 	db, err := sqlite.Open(ctx, s.folder.Path(databaseFile))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.closers = append(r.closers, db.Close)
 	files, err := disk.New(s.folder.Path())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	engine, err := storage.New(ctx, storage.Options{
 		DB: db, Blobs: blob.NewStore(files),
 		Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.ready = engine.Ready
 	r.background = append(r.background, func(ctx context.Context) {
@@ -111,12 +129,14 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 			s.log.Error("the registry's background work ended", "error", err)
 		}
 	})
-	return engine, nil
+	return db, engine, nil
 }
 
 // services are the AWS APIs that exist here.
-func services(s site, engine *storage.Registry, passwords *token.Issuer) ([]*awsapi.Service, error) {
-	api, err := ecrapi.New(ecrapi.Options{Engine: engine, Names: s.names, Passwords: passwords, DownloadBase: s.downloadBase})
+func services(s site, engine *storage.Registry, access *access, passwords *token.Issuer) ([]*awsapi.Service, error) {
+	api, err := ecrapi.New(ecrapi.Options{
+		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, DownloadBase: s.downloadBase,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -132,5 +152,16 @@ func services(s site, engine *storage.Registry, passwords *token.Issuer) ([]*aws
 	if err != nil {
 		return nil, err
 	}
-	return []*awsapi.Service{ecr, sts}, nil
+	identities, err := iamapi.New(iamapi.Options{Store: access.identities, Guardrails: access.guardrails})
+	if err != nil {
+		return nil, err
+	}
+	if model, err = constraints.Load("iam"); err != nil {
+		return nil, fmt.Errorf("load the model of IAM: %w", err)
+	}
+	iam, err := awsapi.NewService(model, identities.Operations())
+	if err != nil {
+		return nil, err
+	}
+	return []*awsapi.Service{ecr, sts, iam}, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"drydock/internal/config"
+	"drydock/internal/control"
 	"drydock/internal/datadir"
 	"drydock/internal/listen"
 	"drydock/internal/server"
@@ -106,6 +107,15 @@ func serve(ctx context.Context, hurry <-chan struct{}, cfg config.Config, versio
 		go s.Serve(ports.profiles)
 		defer s.Close()
 	}
+	commands, err := control.Listen(control.Path(folder.Path()))
+	if err != nil {
+		return datadir.Explain(folder.Path(), err)
+	}
+	house.rooms.background = append(house.rooms.background, func(ctx context.Context) {
+		if err := house.rooms.control.Serve(ctx, commands); err != nil {
+			log.Error("drydock's own commands are no longer answered", "error", err)
+		}
+	})
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	stopped := house.work(working)
 	defer func() {

@@ -41,6 +41,13 @@ type Config struct {
 	// UploadExpiry is how long an upload may lie untouched.
 	UploadExpiry time.Duration
 
+	// Guardrail is the file of a policy that limits all accounts; empty for
+	// none.
+	Guardrail string
+
+	// SealKey is the key of the secrets in the database, in base64, when the
+	// environment gives it; else it is empty, and the data folder keeps the key.
+	SealKey string
 	// RootKey is the root key of Account when the environment gives it; else it
 	// is empty, and the data folder keeps the key.
 	RootKey datadir.Key

@@ -20,6 +20,7 @@ const (
 	configFile    = "config"
 	rootKeyID     = prefix + "ROOT_ACCESS_KEY_ID"
 	rootKeySecret = prefix + "ROOT_SECRET_ACCESS_KEY"
+	sealKey       = prefix + "SEAL_KEY"
 )
 
 // Source is where a configuration is read from: a command's flags, the
@@ -101,6 +102,7 @@ func (s *Source) Load(standard Config) (Config, error) {
 		}
 	}
 	c.RootKey.AccessKeyID, c.RootKey.SecretAccessKey = env[rootKeyID], env[rootKeySecret]
+	c.SealKey = env[sealKey]
 	return c, c.check()
 }
 
@@ -128,7 +130,7 @@ var linked = regexp.MustCompile(`^DRYDOCK_(SERVICE_HOST=|SERVICE_PORT(_[A-Z0-9_]
 // environment picks out our variables. A misspelt setting that silently does
 // nothing is found late, so unknown ones are refused.
 func (s *Source) environment() (map[string]string, error) {
-	known := []string{variable(configFile), rootKeyID, rootKeySecret}
+	known := []string{variable(configFile), rootKeyID, rootKeySecret, sealKey}
 	for _, def := range settings() {
 		known = append(known, variable(def.name))
 	}

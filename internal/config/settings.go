@@ -46,6 +46,8 @@ func settings() []setting {
 	cert.set, cert.show = text(func(c *Config) *string { return &c.TLSCert })
 	key := setting{name: "tls-key", value: "FILE", usage: "the key (PEM) of --tls-cert"}
 	key.set, key.show = text(func(c *Config) *string { return &c.TLSKey })
+	guardrail := setting{name: "guardrail", value: "FILE", usage: "limit all accounts, their roots included, by this policy (JSON), as a service control policy does"}
+	guardrail.set, guardrail.show = text(func(c *Config) *string { return &c.Guardrail })
 
 	return []setting{
 		data,
@@ -83,6 +85,7 @@ func settings() []setting {
 			}), show: func(c Config) string { return strconv.FormatBool(c.AllowPlainHTTP) }},
 		cert,
 		key,
+		guardrail,
 		{name: "pprof", value: "ADDR", usage: "serve Go profiles on this loopback host:port",
 			set: one(setPprof), show: func(c Config) string { return c.Pprof }},
 		{name: "upload-expiry", value: "DURATION", usage: "throw unfinished uploads away that were not touched for so long",

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"drydock/auth"
@@ -25,9 +26,8 @@ import (
 // socketFile is the socket's name in the data folder.
 const socketFile = "control.sock"
 
-// Path returns where the socket of a data folder is. path makes a path in the
-// folder.
-func Path(path func(name string) string) string { return path(socketFile) }
+// Path returns where the socket of a data folder is.
+func Path(folder string) string { return filepath.Join(folder, socketFile) }
 
 // Explainer tells how a request would be decided. *enforce.Authorizer does.
 type Explainer interface {

@@ -16,6 +16,11 @@ type Cache[K comparable, V any] struct {
 	entries  map[K]V
 }
 
+// Revised counts what is written to it, as a DB does.
+type Revised interface {
+	Revision() (n uint64, ok bool)
+}
+
 // NewCache makes a cache of at most limit in the unit of weigh. A value that
 // weighs more than a sixteenth of that is not kept.
 func NewCache[K comparable, V any](limit int, weigh func(V) int) *Cache[K, V] {
@@ -25,7 +30,7 @@ func NewCache[K comparable, V any](limit int, weigh func(V) int) *Cache[K, V] {
 // Get returns the value of a key, which load reads from db where it is not
 // remembered. Values are shared: nobody may change them. Errors: load's, which
 // are not remembered.
-func (c *Cache[K, V]) Get(db DB, key K, load func() (V, error)) (V, error) {
+func (c *Cache[K, V]) Get(db Revised, key K, load func() (V, error)) (V, error) {
 	// Asked before the reading: a write meanwhile makes what is read out of date.
 	now, ok := db.Revision()
 	if !ok {

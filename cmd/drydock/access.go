@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"drydock/auth"
+	"drydock/auth/audit"
+	"drydock/auth/enforce"
+	"drydock/auth/identity"
+	"drydock/auth/identity/managed"
+	"drydock/auth/policy"
+	"drydock/auth/seal"
+	"drydock/ecrapi"
+	"drydock/internal/config"
+	"drydock/internal/datadir"
+	"drydock/storage"
+	"drydock/storage/meta"
+)
+
+// sealKeyFile keeps the key that secrets in the database are encrypted with.
+const sealKeyFile = "seal.key"
+
+// access is who there is, what they may do, and what was decided.
+type access struct {
+	identities *identity.Store
+	authorizer *enforce.Authorizer
+	guardrails []policy.Attached
+	trail      *audit.Trail
+	box        *seal.Box
+}
+
+// openAccess opens the identities in the database and builds the authorizer over
+// them. roots are the root keys that are given, not stored.
+func openAccess(ctx context.Context, s site, db meta.DB, engine *storage.Registry, roots []auth.Credential) (*access, error) {
+	box, err := openBox(s.cfg, s.folder)
+	if err != nil {
+		return nil, err
+	}
+	policies, err := managed.Load()
+	if err != nil {
+		return nil, fmt.Errorf("read Amazon's own policies: %w", err)
+	}
+	a := &access{box: box, trail: audit.NewTrail()}
+	a.identities, err = identity.New(ctx, identity.Options{
+		DB: db, Seal: box, Managed: policies, Now: time.Now, Random: rand.Reader, Roots: roots,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if a.guardrails, err = guardrails(s.cfg.Guardrail); err != nil {
+		return nil, err
+	}
+	a.authorizer, err = enforce.New(enforce.Options{
+		Subjects:   a.identities,
+		Resources:  map[string]enforce.Resources{"ecr": ecrapi.NewResources(engine), "iam": enforce.Roles{Trusts: a.identities}},
+		Guardrails: a.guardrails,
+		Watch:      a.trail.Record,
+	})
+	return a, err
+}
+
+// openBox takes the key of the environment, else the one in the data folder.
+func openBox(cfg config.Config, folder *datadir.Folder) (*seal.Box, error) {
+	if cfg.SealKey == "" {
+		return seal.OpenFile(folder.Path(sealKeyFile), rand.Reader)
+	}
+	key, err := seal.ParseKey(cfg.SealKey)
+	if err != nil {
+		return nil, fmt.Errorf("DRYDOCK_SEAL_KEY: %w", err)
+	}
+	return seal.New(key, rand.Reader)
+}
+
+// guardrails reads the policy that limits all accounts; without a file there is
+// none.
+func guardrails(file string) ([]policy.Attached, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the guardrail: %w", err)
+	}
+	document, err := policy.Parse(text, policy.Guardrail)
+	var wrong *policy.SyntaxError
+	if errors.As(err, &wrong) {
+		return nil, fmt.Errorf("the guardrail %s, line %d: %s (%s)", file, wrong.At.Line, wrong.Message, wrong.Detail)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the guardrail %s: %w", file, err)
+	}
+	return []policy.Attached{{Kind: policy.KindGuardrail, Name: file, Document: document}}, nil
+}
