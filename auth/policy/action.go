@@ -35,6 +35,8 @@ type candidate struct {
 	statement *Statement
 	// names are the statement's patterns for that service.
 	names []string
+	// unsorted: the document has no index, and all patterns are to be tried.
+	unsorted bool
 }
 
 // candidates are the statements to be tested for the request, in the order of
@@ -48,6 +50,9 @@ func (x *index) candidates(r *request) []candidate {
 
 // matches reports whether the action is among those of the statement.
 func (c *candidate) matches(r *request) bool {
+	if c.unsorted {
+		return c.statement.matchesAction(r)
+	}
 	for _, name := range c.names {
 		if match(name, r.name) {
 			return !c.statement.notAction
@@ -55,6 +60,21 @@ func (c *candidate) matches(r *request) bool {
 	}
 	return c.statement.notAction
 }
+
+// matchesAction is the same without an index.
+func (st *Statement) matchesAction(r *request) bool {
+	for i := range st.actions {
+		a := &st.actions[i]
+		if (a.service == "*" || a.service == r.service) && match(a.name, r.name) {
+			return !st.notAction
+		}
+	}
+	return st.notAction
+}
+
+// maxIndex bounds the memory of an index. Since a NotAction belongs to every
+// service, it can grow with the square of the document's size.
+const maxIndex = 4096
 
 // buildIndex sorts the statements by the services they are about.
 func buildIndex(statements []*Statement) index {
@@ -65,6 +85,13 @@ func buildIndex(statements []*Statement) index {
 				x.byService[s] = nil
 			}
 		}
+	}
+	if len(x.byService)*len(statements) > maxIndex {
+		x.byService = nil
+		for _, st := range statements {
+			x.others = append(x.others, candidate{statement: st, unsorted: true})
+		}
+		return x
 	}
 	for service := range x.byService {
 		x.byService[service] = candidatesOf(statements, service)

@@ -1,6 +1,10 @@
 package policy
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 func TestActionsMatchInAnyCaseAndWithWildcards(t *testing.T) {
 	for _, tt := range []struct {
@@ -34,5 +38,22 @@ func TestActionsMatchInAnyCaseAndWithWildcards(t *testing.T) {
 		if got := Explain(q).Findings[0].Outcome == Matched; got != tt.want {
 			t.Errorf("%s on %s is explained as %v", tt.element, tt.action, got)
 		}
+	}
+}
+
+func TestADocumentOfManyServicesIsDecidedWithoutAnIndex(t *testing.T) {
+	var statements []string
+	for i := range 90 {
+		statements = append(statements, fmt.Sprintf(`{"Sid":"S%d","Effect":"Allow","NotAction":["*:Get*","s%d:x"],"Resource":"*"}`, i, i))
+	}
+	statements = append(statements, `{"Sid":"Last","Effect":"Deny","Action":["ecr:Put*"],"Resource":"*"}`)
+	doc := mustParse(t, `{"Version":"2012-10-17","Statement":[`+strings.Join(statements, ",")+`]}`, Identity)
+	if doc.index.byService != nil {
+		t.Fatal("the document has an index")
+	}
+	u := theUser()
+	u.Identity = []Attached{{Document: doc}}
+	for action, want := range map[string]Reason{"ecr:GetX": ImplicitIdentity, "ecr:ListX": AllowedByIdentity, "ecr:PutX": ExplicitIdentity, "s5:x": AllowedByIdentity} {
+		decided(t, &Query{Subject: u, Action: action, Resource: repo}, want)
 	}
 }

@@ -114,17 +114,6 @@ func explain(r *request, a *Attached, st *Statement) Finding {
 	return f
 }
 
-// matchesAction is the test of an action without the index.
-func (st *Statement) matchesAction(r *request) bool {
-	for i := range st.actions {
-		a := &st.actions[i]
-		if (a.service == "*" || a.service == r.service) && match(a.name, r.name) {
-			return !st.notAction
-		}
-	}
-	return st.notAction
-}
-
 func testConditions(r *request, st *Statement) []Test {
 	var out []Test
 	for i := range st.conditions {

@@ -32,7 +32,7 @@ func (k Kind) String() string {
 	return "policy"
 }
 
-// Attached is a document in its place.
+// Attached is a document in its place. The document must not be nil.
 type Attached struct {
 	Kind Kind
 	// Name tells people which policy it is: the ARN of a managed policy,
@@ -45,9 +45,9 @@ type Attached struct {
 type Keys interface {
 	// Values returns the values of a condition key and whether the request has
 	// the key at all. The name is lower-cased: "aws:principaltag/team". A key
-	// may be present without values. The engine asks only for keys that a
-	// statement whose action, resource and principal match refers to, and
-	// does not change or keep the slice.
+	// may be present without values. The engine asks only for the keys
+	// of statements that match otherwise, and for variables in the resources
+	// of those whose action matches; it does not change or keep the slice.
 	Values(key string) (values []string, ok bool)
 }
 

@@ -47,8 +47,8 @@ func (p *resourcePattern) matches(r *request) bool {
 	if p.isShort {
 		return p.short.like(r, r.resource)
 	}
-	// The ends differ most often: the service, then the resource itself.
-	for _, i := range [...]int{2, 5, 4, 3, 1, 0} {
+	// The resource itself differs most often, then whose and where it is.
+	for _, i := range [...]int{5, 2, 4, 3, 1, 0} {
 		if !p.parts[i].like(r, r.arn[i]) {
 			return false
 		}

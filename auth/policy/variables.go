@@ -13,8 +13,6 @@ type template struct {
 	text string
 	// pieces are the literal texts and variables in order, when there are.
 	pieces []piece
-	// spelled is the text as the document has it.
-	spelled string
 }
 
 // piece is a literal text, or a variable when key is not empty.
@@ -42,7 +40,7 @@ func parseTemplate(s string, d dialect) (template, error) {
 		}
 		return s
 	}
-	t := template{spelled: s}
+	var t template
 	if !d.variables || !strings.Contains(s, "${") {
 		t.text = literal(s)
 		return t, nil
@@ -117,9 +115,6 @@ func parseVariable(inner string) (piece, error) {
 	p.fallback, p.hasFallback = fallback[1:len(fallback)-1], true
 	return p, nil
 }
-
-// isText reports whether t is the literal text s.
-func (t *template) isText(s string) bool { return t.pieces == nil && t.text == s }
 
 // expand puts the request's values for the variables. It fails when one of them
 // has no value and no default: such a text equals nothing and is like nothing.
