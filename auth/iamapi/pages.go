@@ -56,7 +56,7 @@ func (l listing) page(marker *string, items *int32) (identity.Page, error) {
 	}
 	b, err := base64.RawURLEncoding.DecodeString(*marker)
 	after, ours := strings.CutPrefix(string(b), l.mark())
-	if err != nil || !ours || after == "" {
+	if err != nil || !ours || after == "" || *l.marker(after) != *marker {
 		return p, invalidParameter("Invalid Marker.")
 	}
 	p.After = after

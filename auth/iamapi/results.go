@@ -96,7 +96,8 @@ func decisionOf(d policy.Decision) types.PolicyEvaluationDecisionType {
 }
 
 // matched lists the statements that led to a decision: those that allow it, or
-// those that deny it. To an implicit denial none does. Guardrails are not shown.
+// those that deny it. To an implicit denial none does. IAM shows those of identity
+// and resource policies; of boundaries and guardrails it tells by other members.
 func (sim *simulation) matched(x policy.Explanation) []types.Statement {
 	out := []types.Statement{}
 	effect := policy.Allow
@@ -108,10 +109,11 @@ func (sim *simulation) matched(x policy.Explanation) []types.Statement {
 		return out
 	}
 	for _, f := range x.Findings {
-		from, known := sim.sources[f.Policy.Name]
-		if !known || f.Outcome != policy.Matched || f.Statement.Effect != effect {
+		shown := f.Policy.Kind == policy.KindIdentity || f.Policy.Kind == policy.KindResource
+		if !shown || f.Outcome != policy.Matched || f.Statement.Effect != effect {
 			continue
 		}
+		from := sim.sources[f.Policy.Name]
 		out = append(out, types.Statement{
 			SourcePolicyId: &from.id, SourcePolicyType: from.kind,
 			StartPosition: position(f.Statement.Begin), EndPosition: position(f.Statement.End),

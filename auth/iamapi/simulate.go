@@ -49,9 +49,6 @@ func needsSimulateCustomPolicy(ctx context.Context, _ *iam.SimulateCustomPolicyI
 // SimulatePrincipalPolicy decides what a user, group or role may do with the
 // policies that it has, and with those that are given beside them.
 func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iam.SimulatePrincipalPolicyInput) (*iam.SimulatePrincipalPolicyOutput, error) {
-	if len(in.PolicyExclusionList) > 0 {
-		return nil, invalidInput("drydock does not leave policies out of a simulation: give those that are to count to SimulateCustomPolicy.")
-	}
 	of, err := sourceOf(ctx, in.PolicySourceArn)
 	if err != nil {
 		return nil, err
