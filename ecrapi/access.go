@@ -2,7 +2,6 @@ package ecrapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -31,8 +30,10 @@ const rememberedAccess = 2 << 20
 func NewResources(engine *storage.Registry) *Resources {
 	return &Resources{engine: engine, known: meta.NewCache[string](rememberedAccess, func(a enforce.Access) int {
 		n := 256
-		if a.Policy != nil {
-			n += policy.MaxRepository
+		for _, p := range []*policy.Attached{a.Policy, a.Registry} {
+			if p != nil {
+				n += policy.MaxRepository
+			}
 		}
 		for k, v := range a.Tags {
 			n += len(k) + len(v)
@@ -41,8 +42,8 @@ func NewResources(engine *storage.Registry) *Resources {
 	})}
 }
 
-// Access implements enforce.Resources. What is not a repository, or does not
-// exist, says nothing.
+// Access implements enforce.Resources. What is not a repository says nothing; for
+// one that does not exist, the registry alone speaks.
 func (r *Resources) Access(ctx context.Context, q auth.Request) (enforce.Access, error) {
 	return r.known.Get(r.engine, q.Resource, func() (enforce.Access, error) { return r.read(ctx, q.Resource) })
 }
@@ -55,22 +56,27 @@ func (r *Resources) read(ctx context.Context, resource string) (enforce.Access, 
 	}
 	ref := storage.Ref{Scope: storage.Scope{Account: a.Account, Region: a.Region}, Name: name}
 	stored, err := r.engine.Access(ctx, ref)
-	var unknown *storage.RepositoryUnknownError
-	switch {
-	case errors.As(err, &unknown):
-		return enforce.Access{}, nil
-	case err != nil:
+	if err != nil {
 		return enforce.Access{}, err
 	}
 	access := enforce.Access{Tags: stored.Tags}
-	if stored.Policy != "" {
-		document, err := policy.Parse([]byte(stored.Policy), policy.Repository)
-		if err != nil {
-			// It was checked when it was set. To go on without it might allow
-			// what it denies.
-			return enforce.Access{}, fmt.Errorf("compile the policy of repository %s: %w", name, err)
-		}
-		access.Policy = &policy.Attached{Kind: policy.KindResource, Name: "repository policy of " + name, Document: document}
+	if access.Policy, err = compiled(stored.Policy, policy.Repository, "repository policy of "+name); err != nil {
+		return enforce.Access{}, err
 	}
-	return access, nil
+	access.Registry, err = compiled(stored.RegistryPolicy, policy.Resource, "registry policy of "+a.Account+" in "+a.Region)
+	return access, err
+}
+
+// compiled parses a stored policy; of none it makes nil. The policy was checked
+// when it was set: to go on without one that cannot be read might allow what it
+// denies.
+func compiled(text string, use policy.Use, name string) (*policy.Attached, error) {
+	if text == "" {
+		return nil, nil
+	}
+	document, err := policy.Parse([]byte(text), use)
+	if err != nil {
+		return nil, fmt.Errorf("compile the %s: %w", name, err)
+	}
+	return &policy.Attached{Kind: policy.KindResource, Name: name, Document: document}, nil
 }

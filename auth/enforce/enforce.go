@@ -27,8 +27,9 @@ type Subjects interface {
 
 // Access is what a resource has to say about who may use it.
 type Access struct {
-	// Policy is the resource's own, or nil.
-	Policy *policy.Attached
+	// Policy is the resource's own, or nil, and Registry that of the registry
+	// which holds it.
+	Policy, Registry *policy.Attached
 	// Tags are the resource's: aws:ResourceTag.
 	Tags map[string]string
 }
@@ -151,7 +152,7 @@ func (a *Authorizer) queryOf(ctx context.Context, r auth.Request, s *identity.Su
 	}
 	q := &question{Query: policy.Query{
 		Subject: &s.Subject, Action: r.Action, Resource: r.Resource, ResourceAccount: r.ResourceAccount,
-		ResourcePolicy: access.Policy, Guardrails: a.o.Guardrails,
+		ResourcePolicy: access.Policy, RegistryPolicy: access.Registry, Guardrails: a.o.Guardrails,
 	}, keys: keys{request: r, subject: s, origin: auth.OriginFrom(ctx), tags: access.Tags}}
 	q.Keys = &q.keys
 	return q, nil

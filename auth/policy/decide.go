@@ -33,15 +33,16 @@ func (s *said) listen(q *Query, r *request) (Reason, Match, bool) {
 			}
 		}
 	}
-	if q.ResourcePolicy != nil {
-		by, g := q.ResourcePolicy.askNamed(r, &s.resource)
-		if by.Statement != nil {
-			if q.ResourcePolicy.Kind == KindTrust {
+	for _, p := range [...]*Attached{q.ResourcePolicy, q.RegistryPolicy} {
+		if p == nil {
+			continue
+		}
+		if by := p.askNamed(r, &s.resource, &s.grant); by.Statement != nil {
+			if p.Kind == KindTrust {
 				return ExplicitTrust, by, true
 			}
 			return ExplicitResource, by, true
 		}
-		s.grant = g
 	}
 	for i := range subject.Identity {
 		if by := subject.Identity[i].ask(r, &s.identity); by.Statement != nil {
@@ -83,28 +84,28 @@ func (a *Attached) ask(r *request, allow *Match) (deny Match) {
 }
 
 // askNamed is ask for a policy with principals. It looks for the statement that
-// names the subject most directly.
-func (a *Attached) askNamed(r *request, allow *Match) (deny Match, best grant) {
+// names the subject more directly than the best so far.
+func (a *Attached) askNamed(r *request, allow *Match, best *grant) (deny Match) {
 	candidates := a.index.candidates(r)
 	for i := range candidates {
 		c := &candidates[i]
 		st := c.statement
-		if st.Effect == Allow && best == grantDirect {
+		if st.Effect == Allow && *best == grantDirect {
 			continue
 		}
 		if !c.matches(r) || !st.matchesResource(r) {
 			continue
 		}
 		g, _ := st.matchesPrincipal(r.subject)
-		if g == noGrant || st.Effect == Allow && g <= best || !st.meetsConditions(r) {
+		if g == noGrant || st.Effect == Allow && g <= *best || !st.meetsConditions(r) {
 			continue
 		}
 		if st.Effect == Deny {
-			return Match{a, st}, noGrant
+			return Match{a, st}
 		}
-		*allow, best = Match{a, st}, g
+		*allow, *best = Match{a, st}, g
 	}
-	return Match{}, best
+	return Match{}
 }
 
 // verdict weighs what the policies allow, none of them denying.

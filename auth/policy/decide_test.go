@@ -369,3 +369,41 @@ func decided(t *testing.T, q *Query, want Reason) {
 		}
 	}
 }
+
+func TestARegistryPolicySpeaksBesideTheRepositorys(t *testing.T) {
+	allow := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"222233334444"},"Action":"ecr:*","Resource":"*"}}`
+	deny := `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"ecr:PutImage","Resource":"*"}}`
+	attached := func(text string) *Attached {
+		if text == "" {
+			return nil
+		}
+		d, err := Parse([]byte(text), Resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &Attached{Kind: KindResource, Name: "policy", Document: d}
+	}
+	for name, c := range map[string]struct {
+		repository, registry string
+		allowed              bool
+	}{
+		"neither allows":                        {"", "", false},
+		"the repository's allows":               {allow, "", true},
+		"the registry's allows":                 {"", allow, true},
+		"both allow":                            {allow, allow, true},
+		"the registry's denies what one grants": {allow, deny, false},
+		"the repository's denies":               {deny, allow, false},
+	} {
+		q := &Query{
+			Subject: &Subject{Kind: Root, ARN: "arn:aws:iam::222233334444:root", Account: "222233334444"},
+			Action:  "ecr:PutImage", Resource: "arn:aws:ecr:eu-west-1:123456789012:repository/demo", ResourceAccount: "123456789012",
+			ResourcePolicy: attached(c.repository), RegistryPolicy: attached(c.registry),
+		}
+		if d := Decide(q); d.Allowed != c.allowed {
+			t.Errorf("%s: %+v", name, d)
+		}
+		if x := Explain(q); x.Decision.Allowed != c.allowed {
+			t.Errorf("%s, explained: %+v", name, x.Decision)
+		}
+	}
+}

@@ -23,12 +23,18 @@ func Explain(q *Query) Explanation {
 	if q.Subject.guarded() && len(q.Guardrails) > 0 {
 		x.layer(&r, KindGuardrail, pointers(q.Guardrails))
 	}
-	if p := q.ResourcePolicy; p != nil {
+	var resource []*Attached
+	for _, p := range []*Attached{q.ResourcePolicy, q.RegistryPolicy} {
+		if p != nil {
+			resource = append(resource, p)
+		}
+	}
+	if len(resource) > 0 {
 		kind := KindResource
-		if p.Kind == KindTrust {
+		if resource[0].Kind == KindTrust {
 			kind = KindTrust
 		}
-		x.layer(&r, kind, []*Attached{p})
+		x.layer(&r, kind, resource)
 	}
 	x.layer(&r, KindIdentity, pointers(q.Subject.Identity))
 	if q.Subject.Boundary != nil {

@@ -79,6 +79,9 @@ type Query struct {
 	// ResourcePolicy is the policy of the resource, or nil. For sts:AssumeRole
 	// and its like it is the role's trust policy (KindTrust).
 	ResourcePolicy *Attached
+	// RegistryPolicy is the policy of the registry that holds the resource, or
+	// nil. It is a resource policy like the other, and either may allow or deny.
+	RegistryPolicy *Attached
 	// Guardrails are set over the subject's account. With any given, one of
 	// them has to allow the request. Principals without an account are not
 	// subject to them.
