@@ -73,3 +73,22 @@ func TestTheSummaryOfAnAccountCounts(t *testing.T) {
 		}
 	}
 }
+
+func TestTheAliasOfAnAccount(t *testing.T) {
+	h := newHouse(t)
+	c, ctx := h.root(), t.Context()
+	lab, home := aws.String("my-lab"), aws.String("home")
+	if got := must(c.ListAccountAliases(ctx, nil))(t); len(got.AccountAliases) != 0 || got.IsTruncated {
+		t.Errorf("at first: %+v", got)
+	}
+	must(c.CreateAccountAlias(ctx, &iam.CreateAccountAliasInput{AccountAlias: lab}))(t)
+	must(c.CreateAccountAlias(ctx, &iam.CreateAccountAliasInput{AccountAlias: home}))(t)
+	if got := must(c.ListAccountAliases(ctx, nil))(t).AccountAliases; !slices.Equal(got, []string{"home"}) {
+		t.Errorf("given two: %q", got)
+	}
+	wantRefusal(t, "another's", refused(h.as(rootOther, secret).CreateAccountAlias(ctx, &iam.CreateAccountAliasInput{AccountAlias: home})),
+		"EntityAlreadyExists: The account alias home already exists.")
+	wantRefusal(t, "one that it has not", refused(c.DeleteAccountAlias(ctx, &iam.DeleteAccountAliasInput{AccountAlias: lab})),
+		"NoSuchEntity: The account alias my-lab cannot be found.")
+	must(c.DeleteAccountAlias(ctx, &iam.DeleteAccountAliasInput{AccountAlias: home}))(t)
+}

@@ -2,12 +2,9 @@ package iamapi
 
 import (
 	"context"
-	"errors"
 	"strings"
 
-	"drydock/auth/identity"
 	"drydock/auth/policy"
-	"drydock/internal/arn"
 )
 
 // encoded is a policy document as IAM answers it: percent-encoded, RFC 3986.
@@ -40,7 +37,7 @@ func (s *Service) checkTrust(ctx context.Context, document string) error {
 		if p.Type != policy.PrincipalAWS {
 			continue
 		}
-		switch known, err := s.exists(ctx, p.Name); {
+		switch known, err := s.store.PrincipalExists(ctx, p.Name); {
 		case err != nil:
 			return err
 		case !known:
@@ -48,43 +45,4 @@ func (s *Service) checkTrust(ctx context.Context, document string) error {
 		}
 	}
 	return nil
-}
-
-// exists reports whether there is whom an AWS principal names. "*" is everybody.
-func (s *Service) exists(ctx context.Context, principal string) (bool, error) {
-	if principal == "*" {
-		return true, nil
-	}
-	account, kind, name := principal, "root", ""
-	if strings.HasPrefix(principal, "arn:") {
-		a, err := arn.Parse(principal)
-		if err != nil {
-			return false, nil
-		}
-		account = a.Account
-		kind, name, _ = strings.Cut(a.Resource, "/")
-		if kind == "assumed-role" { // the session comes and goes, the role must be there
-			name, _, _ = strings.Cut(name, "/")
-		}
-	}
-	var err error
-	switch kind {
-	case "root", "federated-user":
-		_, err = s.store.Account(ctx, account)
-	case "user", "role":
-		var r identity.Resource
-		last := name[strings.LastIndexByte(name, '/')+1:]
-		if r, err = s.store.Resource(ctx, account, identity.Entity{Kind: identity.Kind(kind), Name: last}); err == nil && r.ARN != principal {
-			return false, nil
-		}
-	case "assumed-role":
-		_, err = s.store.Role(ctx, account, name)
-	default:
-		return false, nil
-	}
-	var missing *identity.NoSuchError
-	if errors.As(err, &missing) {
-		return false, nil
-	}
-	return err == nil, err
 }

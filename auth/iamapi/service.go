@@ -53,7 +53,7 @@ func (s *Service) Operations() []awsapi.Operation {
 		s.userOperations(), s.groupOperations(), s.roleOperations(), s.profileOperations(), s.keyOperations(),
 		s.policyOperations(), s.versionOperations(), s.attachmentOperations(), s.holderOperations(),
 		s.inlineOperations(), s.boundaryOperations(), s.taggingOperations(),
-		s.accountOperations(), s.simulatorOperations(),
+		s.accountOperations(), s.aliasOperations(), s.simulatorOperations(),
 	)
 }
 

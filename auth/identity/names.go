@@ -21,6 +21,7 @@ const (
 	KindInstanceProfile Kind = "instance-profile"
 	KindAccessKey       Kind = "access-key"
 	KindAccount         Kind = "account"
+	KindAlias           Kind = "account-alias"
 )
 
 func (k Kind) title() string { return strings.ToUpper(string(k[:1])) + string(k[1:]) }
