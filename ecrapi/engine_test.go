@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +82,10 @@ func (policies) AllowedUnder(_ context.Context, r auth.Request, p *policy.Docume
 		Action:  r.Action, Resource: r.Resource, ResourceAccount: r.ResourceAccount,
 		ResourcePolicy: &policy.Attached{Kind: policy.KindResource, Document: p},
 	}).Allowed, nil
+}
+
+func (policies) PrincipalExists(_ context.Context, name string) (bool, error) {
+	return !strings.Contains(name, "nobody"), nil
 }
 
 func TestNewNeedsItsParts(t *testing.T) {

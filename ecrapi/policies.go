@@ -18,6 +18,8 @@ type Policies interface {
 	// AllowedUnder reports whether a request would be allowed if the resource
 	// had this policy instead of its own.
 	AllowedUnder(ctx context.Context, r auth.Request, resourcePolicy *policy.Document) (bool, error)
+	// PrincipalExists reports whether there is whom an AWS principal names.
+	PrincipalExists(ctx context.Context, principal string) (bool, error)
 }
 
 // GetRepositoryPolicy returns the policy of a repository as it was set.
@@ -38,7 +40,7 @@ func needsGetRepositoryPolicy(ctx context.Context, in *ecr.GetRepositoryPolicyIn
 // could not set another is refused unless it is forced.
 func (s *Service) SetRepositoryPolicy(ctx context.Context, in *ecr.SetRepositoryPolicyInput) (*ecr.SetRepositoryPolicyOutput, error) {
 	ref := refOf(ctx, in.RegistryId, in.RepositoryName)
-	document, err := parsePolicy(*in.PolicyText, policy.Repository, "repository")
+	document, err := s.parsePolicy(ctx, *in.PolicyText, policy.Repository, "repository")
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +104,7 @@ func needsGetRegistryPolicy(ctx context.Context, _ *ecr.GetRegistryPolicyInput) 
 // its repositories.
 func (s *Service) PutRegistryPolicy(ctx context.Context, in *ecr.PutRegistryPolicyInput) (*ecr.PutRegistryPolicyOutput, error) {
 	scope := scopeOf(ctx, nil)
-	if _, err := parsePolicy(*in.PolicyText, policy.Resource, "registry"); err != nil {
+	if _, err := s.parsePolicy(ctx, *in.PolicyText, policy.Resource, "registry"); err != nil {
 		return nil, err
 	}
 	if err := s.engine.SetRegistryPolicy(ctx, scope, *in.PolicyText); err != nil {
@@ -131,7 +133,7 @@ func needsDeleteRegistryPolicy(ctx context.Context, _ *ecr.DeleteRegistryPolicyI
 
 // parsePolicy checks a policy of a repository or registry. Amazon's sentence says
 // no more than that it is invalid; what is wrong with it stands behind.
-func parsePolicy(text string, use policy.Use, of string) (*policy.Document, error) {
+func (s *Service) parsePolicy(ctx context.Context, text string, use policy.Use, of string) (*policy.Document, error) {
 	document, err := policy.Parse([]byte(text), use)
 	var wrong *policy.SyntaxError
 	switch {
@@ -139,6 +141,17 @@ func parsePolicy(text string, use policy.Use, of string) (*policy.Document, erro
 		return nil, invalidParameter("PolicyText", "Invalid %s policy provided: %s", of, wrong.Detail)
 	case err != nil:
 		return nil, fmt.Errorf("read the policy of a %s: %w", of, err)
+	}
+	for _, p := range document.Principals() {
+		if p.Type != policy.PrincipalAWS {
+			continue
+		}
+		switch known, err := s.policies.PrincipalExists(ctx, p.Name); {
+		case err != nil:
+			return nil, fmt.Errorf("look for the principal %s: %w", p.Name, err)
+		case !known:
+			return nil, invalidParameter("PolicyText", "Principal not found: %s", p.Name)
+		}
 	}
 	return document, nil
 }

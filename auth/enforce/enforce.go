@@ -23,6 +23,8 @@ type Subjects interface {
 	// SubjectOf finds who would ask if a principal did. Errors:
 	// *identity.InvalidError, *identity.NoSuchError.
 	SubjectOf(ctx context.Context, principalARN string) (*identity.Subject, error)
+	// PrincipalExists reports whether there is whom an AWS principal names.
+	PrincipalExists(ctx context.Context, principal string) (bool, error)
 }
 
 // Access is what a resource has to say about who may use it.
@@ -109,6 +111,12 @@ func (a *Authorizer) AllowedUnder(ctx context.Context, r auth.Request, resourceP
 		q.ResourcePolicy = &policy.Attached{Kind: policy.KindResource, Document: resourcePolicy}
 	}
 	return policy.Decide(&q.Query).Allowed, nil
+}
+
+// PrincipalExists reports whether there is whom an AWS principal of a policy
+// names.
+func (a *Authorizer) PrincipalExists(ctx context.Context, principal string) (bool, error) {
+	return a.o.Subjects.PrincipalExists(ctx, principal)
 }
 
 // Explain tells how a request of a principal would be decided and what every
