@@ -143,7 +143,14 @@ type question struct {
 }
 
 func (a *Authorizer) query(ctx context.Context, r auth.Request) (*question, error) {
-	s, err := a.o.Subjects.Subject(ctx, r.Principal.AccessKeyID)
+	var s *identity.Subject
+	var err error
+	if key := r.Principal.AccessKeyID; key != "" {
+		s, err = a.o.Subjects.Subject(ctx, key)
+	} else {
+		// The bearer of an identity provider's token has no key.
+		s, err = a.o.Subjects.SubjectOf(ctx, r.Principal.ARN)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("find the policies of %s: %w", r.Principal.ARN, err)
 	}
