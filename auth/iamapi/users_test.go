@@ -217,3 +217,22 @@ func TestAccountsDoNotSeeEachOther(t *testing.T) {
 	}
 	must(other.CreateUser(ctx, &iam.CreateUserInput{UserName: aws.String("bob")}))(t)
 }
+
+func TestAGroupIsRenamedAndLeft(t *testing.T) {
+	h := newHouse(t)
+	c, ctx := h.root(), t.Context()
+	ops, crew, bob := aws.String("ops"), aws.String("crew"), aws.String("bob")
+	must(c.CreateUser(ctx, &iam.CreateUserInput{UserName: bob}))(t)
+	made := must(c.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: ops}))(t).Group
+	must(c.AddUserToGroup(ctx, &iam.AddUserToGroupInput{GroupName: ops, UserName: bob}))(t)
+	must(c.UpdateGroup(ctx, &iam.UpdateGroupInput{GroupName: ops, NewGroupName: crew, NewPath: aws.String("/a/")}))(t)
+	got := must(c.GetGroup(ctx, &iam.GetGroupInput{GroupName: crew}))(t)
+	if *got.Group.Arn != "arn:aws:iam::123456789012:group/a/crew" || *got.Group.GroupId != *made.GroupId || len(got.Users) != 1 || *got.Users[0].UserName != "bob" {
+		t.Errorf("renamed to %+v with %+v", got.Group, got.Users)
+	}
+	must(c.RemoveUserFromGroup(ctx, &iam.RemoveUserFromGroupInput{GroupName: crew, UserName: bob}))(t)
+	if left := must(c.ListGroupsForUser(ctx, &iam.ListGroupsForUserInput{UserName: bob}))(t).Groups; len(left) != 0 {
+		t.Errorf("still in %+v", left)
+	}
+	must(c.DeleteGroup(ctx, &iam.DeleteGroupInput{GroupName: crew}))(t)
+}
