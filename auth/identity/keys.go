@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"drydock/storage/meta"
@@ -60,13 +59,8 @@ func (s *Store) CreateAccessKey(ctx context.Context, account, user string) (Acce
 // empty, a key that was made elsewhere. Errors: *InvalidError, *NoSuchError,
 // *LimitError, *ExistsError when there is such a key, whoever has it.
 func (s *Store) ImportAccessKey(ctx context.Context, account, user, id, secret string) (AccessKey, error) {
-	switch {
-	case len(id) < 16 || len(id) > 128 || !all(id, func(c byte) bool { return isAlphanumeric(c) || c == '_' }):
-		return AccessKey{}, invalid("An access key id has 16 to 128 letters, digits and underscores")
-	case strings.HasPrefix(id, prefixSession):
-		return AccessKey{}, invalid("An access key id that begins with %s is that of temporary credentials", prefixSession)
-	case len(secret) < 16:
-		return AccessKey{}, invalid("A secret access key has at least 16 characters")
+	if err := CheckAccessKey(id, secret); err != nil {
+		return AccessKey{}, err
 	}
 	return s.addAccessKey(ctx, account, user, id, secret)
 }

@@ -20,7 +20,6 @@ func (s *Store) RevokeTokens(ctx context.Context, principalARN string) error {
 	case p.kind == KindGroup:
 		return invalid("Nobody has a password as %s: name its users", principalARN)
 	}
-	notBefore := s.now().Add(time.Second-1).Unix() * 1000
 	return s.write(ctx, p.account, func(q meta.Querier) error {
 		owner := p.account
 		if !p.root {
@@ -30,11 +29,18 @@ func (s *Store) RevokeTokens(ctx context.Context, principalARN string) error {
 			}
 			owner = e.id
 		}
-		_, err := q.ExecContext(ctx, `INSERT INTO iam_token_revocation (owner_id, not_before) VALUES ($1, $2)
-			ON CONFLICT (owner_id) DO UPDATE SET not_before = excluded.not_before`, owner, notBefore)
-		if err != nil {
+		if err := s.voidPasswords(ctx, q, owner); err != nil {
 			return fmt.Errorf("revoke the passwords of %s: %w", principalARN, err)
 		}
 		return nil
 	})
+}
+
+// voidPasswords makes void the passwords made until now for a user, a role or,
+// by its account, a root.
+func (s *Store) voidPasswords(ctx context.Context, q meta.Querier, owner string) error {
+	notBefore := s.now().Add(time.Second-1).Unix() * 1000
+	_, err := q.ExecContext(ctx, `INSERT INTO iam_token_revocation (owner_id, not_before) VALUES ($1, $2)
+		ON CONFLICT (owner_id) DO UPDATE SET not_before = excluded.not_before`, owner, notBefore)
+	return err
 }
