@@ -44,6 +44,9 @@ type Config struct {
 	// Guardrail is the file of a policy that limits all accounts; empty for
 	// none.
 	Guardrail string
+	// IAM is the file that declares who there is and what they may do; empty for
+	// none.
+	IAM string
 
 	// SealKey is the key of the secrets in the database, in base64, when the
 	// environment gives it; else it is empty, and the data folder keeps the key.

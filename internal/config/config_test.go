@@ -74,7 +74,7 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 		"data": "/d", "listen": "0.0.0.0:443", "account": "1234567890", "region": "eu-west-1",
 		"registry-host": "aws", "log-format": "json", "log-level": "debug", "allow-plain-http": "true",
 		"tls-cert": "/c", "tls-key": "/k", "pprof": "127.0.0.1:6060", "upload-expiry": "90m",
-		"guardrail": "/g",
+		"guardrail": "/g", "iam": "/i",
 	}
 	var args, env []string
 	var file strings.Builder
@@ -92,7 +92,7 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 		Data: "/d", Listen: []string{"0.0.0.0:443"}, Account: "1234567890", Region: "eu-west-1",
 		RegistryHost: "aws", LogFormat: "json", LogLevel: "debug", AllowPlainHTTP: true,
 		TLSCert: "/c", TLSKey: "/k", Pprof: "127.0.0.1:6060", UploadExpiry: 90 * time.Minute,
-		Guardrail: "/g",
+		Guardrail: "/g", IAM: "/i",
 	}
 	for way, read := range map[string]func() (Config, error){
 		"flags":     func() (Config, error) { return load(t, args, nil, "") },

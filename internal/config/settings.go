@@ -49,6 +49,9 @@ func settings() []setting {
 	guardrail := setting{name: "guardrail", value: "FILE", usage: "limit all accounts, their roots included, by this policy (JSON), as a service control policy does"}
 	guardrail.set, guardrail.show = text(func(c *Config) *string { return &c.Guardrail })
 
+	iam := setting{name: "iam", value: "FILE", usage: "make at each start the users, groups, roles, policies and keys that this file (YAML or JSON) declares"}
+	iam.set, iam.show = text(func(c *Config) *string { return &c.IAM })
+
 	return []setting{
 		data,
 		{name: "listen", value: "ADDR", usage: "serve on this host:port; may be given several times", many: true,
@@ -86,6 +89,7 @@ func settings() []setting {
 		cert,
 		key,
 		guardrail,
+		iam,
 		{name: "pprof", value: "ADDR", usage: "serve Go profiles on this loopback host:port",
 			set: one(setPprof), show: func(c Config) string { return c.Pprof }},
 		{name: "upload-expiry", value: "DURATION", usage: "throw unfinished uploads away that were not touched for so long",
