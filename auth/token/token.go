@@ -30,8 +30,8 @@ const (
 )
 
 // ErrInvalid is returned for a token that was not made here, or not for this
-// purpose, or whose holder's access key no longer exists. Which of them it is,
-// the caller is not to tell.
+// purpose, or has been revoked, or whose holder's access key no longer exists.
+// Which of them it is, the caller is not to tell.
 var ErrInvalid = errors.New("the token is not valid")
 
 // ErrExpired is returned for a token that was good once.
@@ -132,10 +132,12 @@ func (i *Issuer) check(ctx context.Context, token, audience string) (claims, aut
 	}
 	cred, err := i.active.Lookup(ctx, c.AccessKeyID)
 	switch {
-	case errors.Is(err, auth.ErrUnknownKey), err == nil && cred.Principal.ARN != c.Subject:
+	case errors.Is(err, auth.ErrUnknownKey):
 		return c, auth.Principal{}, ErrInvalid
 	case err != nil:
 		return c, auth.Principal{}, fmt.Errorf("look up the key of a token: %w", err)
+	case cred.Principal.ARN != c.Subject, c.IssuedAt == nil, c.IssuedAt.Before(cred.TokensNotBefore):
+		return c, auth.Principal{}, ErrInvalid
 	}
 	return c, cred.Principal, nil
 }

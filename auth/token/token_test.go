@@ -110,6 +110,45 @@ func TestWhatWasNotMadeHereIsInvalid(t *testing.T) {
 	}
 }
 
+func TestARevocationEndsWhatWasMadeBeforeIt(t *testing.T) {
+	made := time.Unix(1_800_000_000, 900_000_000)
+	for name, c := range map[string]struct {
+		notBefore time.Time
+		want      error
+	}{
+		"never revoked":          {time.Time{}, nil},
+		"revoked before":         {made.Add(-time.Hour).Truncate(time.Second), nil},
+		"revoked after":          {made.Add(time.Hour).Truncate(time.Second), ErrInvalid},
+		"revoked in that second": {made.Truncate(time.Second).Add(time.Second), ErrInvalid},
+		"made just afterwards":   {made.Truncate(time.Second), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now, keys, ctx := made, newKeys(t), t.Context()
+			before := newIssuer(t, keys, &now, credential)
+			password, _, err := before.Password(ctx, someone, "123456789012", "eu-west-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			layer, err := before.LayerToken(ctx, someone, "arn@sha256:0", 2*time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			revoked := credential
+			revoked.TokensNotBefore = c.notBefore
+			after := newIssuer(t, keys, &now, revoked)
+			now = now.Add(time.Hour)
+			for range 2 { // read, then remembered
+				if _, err := after.Verify(ctx, password); !errors.Is(err, c.want) {
+					t.Errorf("the password: %v, want %v", err, c.want)
+				}
+				if _, err := after.VerifyLayer(ctx, layer, "arn@sha256:0"); !errors.Is(err, c.want) {
+					t.Errorf("a layer's token: %v, want %v", err, c.want)
+				}
+			}
+		})
+	}
+}
+
 func TestOlderKeysStillVerify(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	older := newKeys(t)
