@@ -107,6 +107,11 @@ type Authorizer interface {
 	Authorize(ctx context.Context, r Request) error
 }
 
+// MessageHeader is the header of a refused request's answer that has the message
+// for sts:DecodeAuthorizationMessage, by which those who may call that find out
+// why. Amazon's services put theirs into the sentence, where they have one.
+const MessageHeader = "X-Drydock-Authorization-Message"
+
 // DeniedError is a refusal by policy. Its text is the sentence IAM gives, which
 // the aws CLI and docker print as it stands.
 type DeniedError struct {

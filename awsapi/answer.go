@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+
+	"drydock/auth"
 )
 
 // encode writes the output of an operation.
@@ -45,6 +47,10 @@ const statusGone = 499
 func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, x *exchange, err error) {
 	f := x.service.faultOf(ctx, err, x.json)
 	x.note.Error = f.code
+	var denied *auth.DeniedError
+	if errors.As(err, &denied) && denied.Message != "" {
+		w.Header().Set(auth.MessageHeader, denied.Message)
+	}
 	if f.cause != nil {
 		x.note.Error += ": " + f.cause.Error()
 		s.report(ctx, x, f.cause)

@@ -99,7 +99,7 @@ func TestAUserMayPullWhatAPolicySaysAndNothingElse(t *testing.T) {
 
 	dev.Run(t, "docker", "pull", host+"/team-a/x")
 	dev.refused(t, "docker pull "+host+"/team-b/x", refusal("dev", "ecr:BatchGetImage", "team-b/x"))
-	dev.refused(t, "docker push "+host+"/team-a/x", refusal("dev", "ecr:InitiateLayerUpload", "team-a/x"))
+	dev.refused(t, "docker push "+host+"/team-a/x", refusal("dev", "ecr:PutImage", "team-a/x"))
 	dev.refused(t, "aws ecr describe-repositories", "AccessDeniedException")
 	dev.refused(t, "aws iam list-users", "AccessDenied")
 
@@ -114,7 +114,7 @@ func TestAUserMayPullWhatAPolicySaysAndNothingElse(t *testing.T) {
 
 	key := root.cli(t, "iam list-access-keys --user-name dev --query AccessKeyMetadata[0].AccessKeyId")
 	root.cli(t, "iam update-access-key --user-name dev --status Inactive --access-key-id "+key)
-	dev.refused(t, "docker pull "+host+"/team-b/x", "no basic auth credentials")
+	dev.refused(t, "docker pull "+host+"/team-b/x", "unauthorized: authentication required")
 	root.cli(t, "iam update-access-key --user-name dev --status Active --access-key-id "+key)
 	dev.Run(t, "docker", "pull", host+"/team-b/x")
 
@@ -153,7 +153,7 @@ func TestARepositoryPolicyLetsAnotherAccountPull(t *testing.T) {
 	grant := map[string]any{"Effect": "Allow", "Principal": map[string]string{"AWS": "arn:aws:iam::222233334444:root"}, "Action": pulling}
 	root.cli(t, "ecr set-repository-policy --repository-name shared --policy-text "+document(t, grant))
 	other.Run(t, "docker", "pull", host+"/shared")
-	other.refused(t, "docker push "+host+"/shared", "because no resource-based policy allows the ecr:InitiateLayerUpload action")
+	other.refused(t, "docker push "+host+"/shared", "because no resource-based policy allows the ecr:PutImage action")
 
 	// The other account's own policies have to allow it as well.
 	worker := other.user(t, "worker")
@@ -197,5 +197,5 @@ func TestARolesCredentialsDriveTheLogin(t *testing.T) {
 	// Only whom the role trusts may assume it.
 	stranger := root.user(t, "stranger")
 	root.cli(t, "iam put-user-policy --user-name stranger --policy-name all --policy-document "+document(t, allow("*", "*")))
-	stranger.refused(t, "aws sts assume-role --role-session-name x --role-arn "+role, "is not authorized to perform: sts:AssumeRole on resource: "+role)
+	stranger.refused(t, "aws sts assume-role --role-session-name xx --role-arn "+role, "is not authorized to perform: sts:AssumeRole on resource: "+role)
 }

@@ -80,6 +80,9 @@ func (h *Handler) translate(x *exchange, err error) (errcode.Error, int) {
 		if status == 0 {
 			status = t.code.Descriptor().HTTPStatusCode
 		}
+		if denied, ok := e.(*auth.DeniedError); ok && denied.Message != "" {
+			x.w.Header().Set(auth.MessageHeader, denied.Message)
+		}
 		return t.code.WithMessage(e.Error()), status
 	}
 	switch {

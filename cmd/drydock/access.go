@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -13,8 +14,10 @@ import (
 	"drydock/auth/enforce"
 	"drydock/auth/identity"
 	"drydock/auth/identity/managed"
+	"drydock/auth/oidc"
 	"drydock/auth/policy"
 	"drydock/auth/seal"
+	"drydock/auth/stsapi"
 	"drydock/ecrapi"
 	"drydock/internal/config"
 	"drydock/internal/datadir"
@@ -31,7 +34,9 @@ type access struct {
 	authorizer *enforce.Authorizer
 	guardrails []policy.Attached
 	trail      *audit.Trail
-	box        *seal.Box
+	messages   *stsapi.Messages
+	// tokens are those of other issuers, for AssumeRoleWithWebIdentity.
+	tokens *oidc.Verifier
 }
 
 // openAccess opens the identities in the database and builds the authorizer over
@@ -45,7 +50,7 @@ func openAccess(ctx context.Context, s site, db meta.DB, engine *storage.Registr
 	if err != nil {
 		return nil, fmt.Errorf("read Amazon's own policies: %w", err)
 	}
-	a := &access{box: box, trail: audit.NewTrail()}
+	a := &access{trail: audit.NewTrail()}
 	a.identities, err = identity.New(ctx, identity.Options{
 		DB: db, Seal: box, Managed: policies, Now: time.Now, Random: rand.Reader, Roots: roots,
 	})
@@ -55,11 +60,18 @@ func openAccess(ctx context.Context, s site, db meta.DB, engine *storage.Registr
 	if a.guardrails, err = guardrails(s.cfg.Guardrail); err != nil {
 		return nil, err
 	}
+	if a.messages, err = stsapi.NewMessages(box); err != nil {
+		return nil, err
+	}
+	if a.tokens, err = oidc.New(oidc.Options{Now: time.Now, Client: &http.Client{Timeout: 10 * time.Second}}); err != nil {
+		return nil, err
+	}
 	a.authorizer, err = enforce.New(enforce.Options{
 		Subjects:   a.identities,
 		Resources:  map[string]enforce.Resources{"ecr": ecrapi.NewResources(engine), "iam": enforce.Roles{Trusts: a.identities}},
 		Guardrails: a.guardrails,
 		Watch:      a.trail.Record,
+		Seal:       a.messages.Encode,
 	})
 	return a, err
 }

@@ -134,34 +134,34 @@ func (r *rooms) openStorage(ctx context.Context, s site) (meta.DB, *storage.Regi
 
 // services are the AWS APIs that exist here.
 func services(s site, engine *storage.Registry, access *access, passwords *token.Issuer) ([]*awsapi.Service, error) {
-	api, err := ecrapi.New(ecrapi.Options{
+	ecr, err := ecrapi.New(ecrapi.Options{
 		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, DownloadBase: s.downloadBase,
 	})
 	if err != nil {
 		return nil, err
 	}
-	model, err := constraints.Load("ecr")
-	if err != nil {
-		return nil, fmt.Errorf("load the model of ECR: %w", err)
-	}
-	ecr, err := awsapi.NewService(model, api.Operations())
+	iam, err := iamapi.New(iamapi.Options{Store: access.identities, Guardrails: access.guardrails})
 	if err != nil {
 		return nil, err
 	}
-	sts, err := stsapi.New()
+	sts, err := stsapi.New(stsapi.Options{Store: access.identities, Messages: access.messages, Tokens: access.tokens})
 	if err != nil {
 		return nil, err
 	}
-	identities, err := iamapi.New(iamapi.Options{Store: access.identities, Guardrails: access.guardrails})
-	if err != nil {
-		return nil, err
+	var all []*awsapi.Service
+	for _, api := range []struct {
+		model      string
+		operations []awsapi.Operation
+	}{{"ecr", ecr.Operations()}, {"iam", iam.Operations()}, {"sts", sts.Operations()}} {
+		model, err := constraints.Load(api.model)
+		if err != nil {
+			return nil, fmt.Errorf("load the model of %s: %w", api.model, err)
+		}
+		service, err := awsapi.NewService(model, api.operations)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, service)
 	}
-	if model, err = constraints.Load("iam"); err != nil {
-		return nil, fmt.Errorf("load the model of IAM: %w", err)
-	}
-	iam, err := awsapi.NewService(model, identities.Operations())
-	if err != nil {
-		return nil, err
-	}
-	return []*awsapi.Service{ecr, sts, iam}, nil
+	return all, nil
 }
