@@ -11,7 +11,8 @@ func assumedRoleARN(account, role, session string) string {
 	return "arn:aws:sts::" + account + ":assumed-role/" + role + "/" + session
 }
 
-func federatedUserARN(account, name string) string {
+// FederatedUserARN is the ARN of a federated user.
+func FederatedUserARN(account, name string) string {
 	return "arn:aws:sts::" + account + ":federated-user/" + name
 }
 

@@ -262,7 +262,7 @@ func (o owner) principal(keyID string) auth.Principal {
 		p.ARN = assumedRoleARN(o.account, o.name, o.session.name)
 		p.UserID = o.id + ":" + o.session.name
 	case o.kind == federatedSession:
-		p.ARN = federatedUserARN(o.account, o.session.name)
+		p.ARN = FederatedUserARN(o.account, o.session.name)
 		p.UserID = o.account + ":" + o.session.name
 	case o.isRoot():
 		p.ARN, p.UserID = auth.RootARN(o.account), o.account

@@ -60,6 +60,8 @@ type NewSession struct {
 
 	Name     string
 	Lifetime time.Duration
+	// TokenSize is the least length in bytes that the session token is to have.
+	TokenSize int
 	Terms
 }
 
@@ -96,7 +98,7 @@ func (s *Store) CreateSession(ctx context.Context, n NewSession) (Credentials, e
 	if c.SecretAccessKey, err = s.newSecret(); err != nil {
 		return Credentials{}, err
 	}
-	if c.SessionToken, err = s.newToken(); err != nil {
+	if c.SessionToken, err = s.newToken(n.TokenSize); err != nil {
 		return Credentials{}, err
 	}
 	issued := s.seconds()
@@ -152,13 +154,17 @@ func (s *Store) sessionOwner(ctx context.Context, n NewSession) (owner, error) {
 	return o, nil
 }
 
+// usualToken is the length in bytes of a session token that is not asked to be
+// longer.
+const usualToken = 256
+
 // newToken makes a session token: random, so that it tells nothing.
-func (s *Store) newToken() (string, error) {
-	var b [192]byte
-	if _, err := io.ReadFull(s.random, b[:]); err != nil {
+func (s *Store) newToken(size int) (string, error) {
+	b := make([]byte, (max(size, usualToken)+3)/4*3)
+	if _, err := io.ReadFull(s.random, b); err != nil {
 		return "", fmt.Errorf("make a session token: %w", err)
 	}
-	return base64.StdEncoding.EncodeToString(b[:]), nil
+	return base64.StdEncoding.EncodeToString(b), nil
 }
 
 // sessionPlace names the row that a sealed secret belongs to.

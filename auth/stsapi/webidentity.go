@@ -1,0 +1,119 @@
+package stsapi
+
+import (
+	"context"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"drydock/auth"
+	"drydock/auth/identity"
+	"drydock/auth/oidc"
+	"drydock/awsapi"
+)
+
+// bearer finds out who shows the token of another issuer and what they ask for:
+// the trust policy of the role decides whether the provider's word is enough.
+func (s *Service) bearer(ctx context.Context, in *sts.AssumeRoleWithWebIdentityInput) (*awsapi.Bearer[sts.AssumeRoleWithWebIdentityOutput], error) {
+	if in.ProviderId != nil {
+		return nil, exception(&oidc.Error{Kind: oidc.Invalid, Message: "No OpenIDConnect provider found in your account for " + *in.ProviderId})
+	}
+	claims, err := s.tokens.Verify(ctx, *in.WebIdentityToken)
+	if err != nil {
+		return nil, exception(err)
+	}
+	if err := fit(claims); err != nil {
+		return nil, err
+	}
+	t, err := request{in.Policy, in.PolicyArns, claims.Tags, claims.Transitive, nil}.terms()
+	if err != nil {
+		return nil, err
+	}
+	// Providers are the server's here: every account has them.
+	provider := identity.ProviderARN(accountOf(*in.RoleArn), claims.Issuer)
+	t.SourceIdentity, t.FederatedProvider = claims.SourceIdentity, provider
+	keys := tokenKeys(claims)
+	keys["sts:rolesessionname"] = []string{*in.RoleSessionName}
+	keys["aws:federatedprovider"] = []string{provider}
+	if in.DurationSeconds != nil {
+		keys["sts:durationseconds"] = []string{strconv.Itoa(int(*in.DurationSeconds))}
+	}
+	return &awsapi.Bearer[sts.AssumeRoleWithWebIdentityOutput]{
+		Principal: auth.Principal{ARN: provider},
+		Needs:     roleNeeds("sts:AssumeRoleWithWebIdentity", *in.RoleArn, t, keys),
+		Run: func(ctx context.Context) (*sts.AssumeRoleWithWebIdentityOutput, error) {
+			return s.assumeWithToken(ctx, in, claims, t)
+		},
+	}, nil
+}
+
+func (s *Service) assumeWithToken(ctx context.Context, in *sts.AssumeRoleWithWebIdentityInput, claims *oidc.Claims, t terms) (*sts.AssumeRoleWithWebIdentityOutput, error) {
+	made, err := s.enter(ctx, entry{*in.RoleArn, *in.RoleSessionName, seconds(in.DurationSeconds, usualRoleSession), in.MinimumSessionTokenSize, t.Terms})
+	if err != nil {
+		return nil, err
+	}
+	out := &sts.AssumeRoleWithWebIdentityOutput{
+		AssumedRoleUser: assumed(made.Principal), Credentials: shown(made),
+		Provider: &claims.Issuer, SubjectFromWebIdentityToken: &claims.Subject, Audience: &claims.Party[0],
+	}
+	//lint:ignore SA1019 clients older than its replacement read it
+	out.PackedPolicySize = t.packedSize()
+	out.SessionTokenSize, out.SessionTokenUtilization = tokenUse(made)
+	if t.SourceIdentity != "" {
+		out.SourceIdentity = &t.SourceIdentity
+	}
+	return out, nil
+}
+
+// The forms that session tags and a source identity have, which the model of the
+// API states of its parameters and nobody has checked of a token.
+var (
+	tagKeyForm   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
+	tagValueForm = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$`)
+	sourceForm   = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+)
+
+// maxTags is how many session tags there may be.
+const maxTags = 50
+
+// fit refuses a token whose tags or source identity a session cannot have.
+func fit(c *oidc.Claims) error {
+	wrong := func(what, value string) error {
+		return exception(&oidc.Error{Kind: oidc.Rejected, Message: "The token holds a " + what + " that a session cannot have: " + value})
+	}
+	if c.SourceIdentity != "" && !sourceForm.MatchString(c.SourceIdentity) {
+		return wrong("source identity", c.SourceIdentity)
+	}
+	if len(c.Tags) > maxTags {
+		return wrong("number of tags", strconv.Itoa(len(c.Tags)))
+	}
+	folded := make(map[string]bool, len(c.Tags))
+	for key, value := range c.Tags {
+		fold := strings.ToLower(key)
+		if !tagKeyForm.MatchString(key) || !tagValueForm.MatchString(value) || folded[fold] {
+			return wrong("tag", key)
+		}
+		folded[fold] = true
+	}
+	return nil
+}
+
+// tokenKeys are the condition keys of a token, which are called after its issuer.
+// Source: IAM User Guide, "Available keys for AWS OIDC federation".
+func tokenKeys(c *oidc.Claims) map[string][]string {
+	issuer := strings.ToLower(identity.IssuerName(c.Issuer))
+	keys := map[string][]string{
+		issuer + ":sub":  {c.Subject},
+		issuer + ":aud":  c.Party,
+		issuer + ":oaud": c.Audience,
+	}
+	if len(c.Methods) > 0 {
+		keys[issuer+":amr"] = c.Methods
+	}
+	if c.Email != "" {
+		keys[issuer+":email"] = []string{c.Email}
+	}
+	return keys
+}
