@@ -68,9 +68,11 @@ func (s *Store) newID(prefix string) (string, error) {
 	return prefix + base32.StdEncoding.EncodeToString(b[:])[:length], nil
 }
 
-// newSecret makes a secret access key: 40 characters of base64.
+// secretLength is the length of a secret access key, in characters of base64.
+const secretLength = 40
+
 func (s *Store) newSecret() (string, error) {
-	var b [30]byte
+	var b [secretLength / 4 * 3]byte
 	if _, err := io.ReadFull(s.random, b[:]); err != nil {
 		return "", fmt.Errorf("make a secret access key: %w", err)
 	}

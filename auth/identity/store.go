@@ -37,6 +37,8 @@ type Store struct {
 	random  io.Reader
 	// roots are the keys that are given by file or environment, by their ids.
 	roots map[string]auth.Credential
+	// nobodys is a sealed value that is opened where there is no secret to open.
+	nobodys []byte
 
 	revisions revisions
 	callers   callers
@@ -69,6 +71,10 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{db: o.DB, box: o.Seal, managed: o.Managed, now: o.Now, random: o.Random, roots: make(map[string]auth.Credential, len(o.Roots))}
 	if err := s.checkSeal(ctx); err != nil {
 		return nil, fmt.Errorf("open the secrets in the database: %w", err)
+	}
+	var err error
+	if s.nobodys, err = s.box.Seal(make([]byte, secretLength), ""); err != nil {
+		return nil, err
 	}
 	for _, c := range o.Roots {
 		if err := s.addRoot(ctx, c); err != nil {
