@@ -71,6 +71,7 @@ func (s *Store) newID(prefix string) (string, error) {
 // secretLength is the length of a secret access key, in characters of base64.
 const secretLength = 40
 
+// newSecret makes a secret access key.
 func (s *Store) newSecret() (string, error) {
 	var b [secretLength / 4 * 3]byte
 	if _, err := io.ReadFull(s.random, b[:]); err != nil {
