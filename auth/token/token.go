@@ -39,7 +39,7 @@ var ErrExpired = errors.New("the token has expired")
 
 // Issuer makes and checks tokens.
 type Issuer struct {
-	keys   *Keys
+	keys   Keys
 	active auth.Keys
 	now    func() time.Time
 	random io.Reader
@@ -49,7 +49,7 @@ type Issuer struct {
 
 // New makes an issuer that signs with keys. active tells whether the access key
 // behind a token is still good.
-func New(keys *Keys, active auth.Keys, now func() time.Time, random io.Reader) *Issuer {
+func New(keys Keys, active auth.Keys, now func() time.Time, random io.Reader) *Issuer {
 	return &Issuer{
 		keys: keys, active: active, now: now, random: random,
 		parser: jwt.NewParser(
@@ -85,6 +85,10 @@ func (i *Issuer) LayerToken(_ context.Context, p auth.Principal, layer string, t
 }
 
 func (i *Issuer) sign(p auth.Principal, audience string, ttl time.Duration, c claims) (string, time.Time, error) {
+	if ttl > Lifetime {
+		// A key is kept for as long as a password may need it.
+		return "", time.Time{}, fmt.Errorf("a token cannot live for %v, longer than a password", ttl)
+	}
 	id, err := uuid.NewRandomFromReader(i.random)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("make a token's id: %w", err)
@@ -95,7 +99,10 @@ func (i *Issuer) sign(p auth.Principal, audience string, ttl time.Duration, c cl
 		Issuer: issuer, Subject: p.ARN, Audience: jwt.ClaimStrings{audience}, ID: id.String(),
 		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
 	}
-	key := i.keys.signing()
+	key, err := i.keys.Signing()
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("sign a token: %w", err)
+	}
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
 	t.Header["kid"] = key.ID
 	signed, err := t.SignedString(key.Secret)
@@ -123,7 +130,7 @@ func (i *Issuer) VerifyLayer(ctx context.Context, token, layer string) (auth.Pri
 }
 
 func (i *Issuer) check(ctx context.Context, token, audience string) (claims, auth.Principal, error) {
-	c, err := i.parse(token)
+	c, err := i.parse(ctx, token)
 	switch {
 	case err != nil:
 		return c, auth.Principal{}, err
@@ -142,10 +149,17 @@ func (i *Issuer) check(ctx context.Context, token, audience string) (claims, aut
 	return c, cred.Principal, nil
 }
 
+// Known reports whether the signature of a token was found good here a while ago,
+// be it a password's or a layer's. Verify may refuse it nevertheless.
+func (i *Issuer) Known(token string) bool {
+	_, ok := i.known.find(token)
+	return ok
+}
+
 // parse reads a token that was signed here and has not expired. docker sends the
 // same one with every request, so that one that was good is remembered; whether
 // it has expired meanwhile is asked again.
-func (i *Issuer) parse(token string) (claims, error) {
+func (i *Issuer) parse(ctx context.Context, token string) (claims, error) {
 	if c, ok := i.known.find(token); ok {
 		if !i.now().Before(c.ExpiresAt.Time) {
 			return c, ErrExpired
@@ -153,11 +167,18 @@ func (i *Issuer) parse(token string) (claims, error) {
 		return c, nil
 	}
 	var c claims
+	var unread error // why the key could not be looked for
 	_, err := i.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
-		return i.keys.verifying(kid)
+		key, err := i.keys.Verifying(ctx, kid)
+		if err != nil && !errors.Is(err, ErrUnknownKey) {
+			unread = err
+		}
+		return key.Secret, err
 	})
 	switch {
+	case unread != nil:
+		return c, fmt.Errorf("find the key that signed a token: %w", unread)
 	case errors.Is(err, jwt.ErrTokenExpired) && !errors.Is(err, jwt.ErrTokenInvalidIssuer):
 		return c, ErrExpired
 	case err != nil:

@@ -1,12 +1,9 @@
 package token
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +15,21 @@ import (
 
 var someone = auth.Principal{ARN: auth.RootARN("123456789012"), Account: "123456789012", UserID: "123456789012", AccessKeyID: "AKIA1"}
 
-func newIssuer(t testing.TB, keys *Keys, now *time.Time, active ...auth.Credential) *Issuer {
+// ring is keys that stay as they are, the first of which signs.
+type ring []Key
+
+func (r ring) Signing() (Key, error) { return r[0], nil }
+
+func (r ring) Verifying(_ context.Context, id string) (Key, error) {
+	for _, k := range r {
+		if k.ID == id {
+			return k, nil
+		}
+	}
+	return Key{}, ErrUnknownKey
+}
+
+func newIssuer(t testing.TB, keys Keys, now *time.Time, active ...auth.Credential) *Issuer {
 	t.Helper()
 	known, err := auth.NewStaticKeys(active...)
 	if err != nil {
@@ -27,13 +38,13 @@ func newIssuer(t testing.TB, keys *Keys, now *time.Time, active ...auth.Credenti
 	return New(keys, known, func() time.Time { return *now }, rand.Reader)
 }
 
-func newKeys(t testing.TB) *Keys {
+func newKeys(t testing.TB) ring {
 	t.Helper()
-	k, err := OpenKeys(filepath.Join(t.TempDir(), "keys.json"), rand.Reader)
-	if err != nil {
+	k := Key{ID: rand.Text(), Secret: make([]byte, SecretSize)}
+	if _, err := rand.Read(k.Secret); err != nil {
 		t.Fatal(err)
 	}
-	return k
+	return ring{k}
 }
 
 var credential = auth.Credential{AccessKeyID: "AKIA1", SecretAccessKey: "s", Principal: someone}
@@ -73,14 +84,14 @@ func TestWhatWasNotMadeHereIsInvalid(t *testing.T) {
 		t.Fatal(err)
 	}
 	unsigned := jwt.NewWithClaims(jwt.SigningMethodNone, c)
-	unsigned.Header["kid"] = keys.signing().ID
+	unsigned.Header["kid"] = keys[0].ID
 	none, err := unsigned.SignedString(jwt.UnsafeAllowNoneSignatureType)
 	if err != nil {
 		t.Fatal(err)
 	}
 	longer := jwt.NewWithClaims(jwt.SigningMethodHS512, c)
-	longer.Header["kid"] = keys.signing().ID
-	other, err := longer.SignedString(keys.signing().Secret)
+	longer.Header["kid"] = keys[0].ID
+	other, err := longer.SignedString(keys[0].Secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,33 +167,67 @@ func TestOlderKeysStillVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	both, err := NewKeys(newKeys(t).signing(), older.signing())
-	if err != nil {
-		t.Fatal(err)
-	}
+	both := append(newKeys(t), older...)
 	if _, err := newIssuer(t, both, &now, credential).Verify(context.Background(), password); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestKeysAreKeptAndPrivate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "keys.json")
-	first, err := OpenKeys(path, rand.Reader)
+// broken are keys of which none can be had.
+type broken struct{}
+
+var errBroken = errors.New("no database")
+
+func (broken) Signing() (Key, error)                          { return Key{}, errBroken }
+func (broken) Verifying(context.Context, string) (Key, error) { return Key{}, errBroken }
+
+func TestKeysThatCannotBeHadAreNotAWrongPassword(t *testing.T) {
+	now, ctx := time.Unix(1_800_000_000, 0), t.Context()
+	password, _, err := newIssuer(t, newKeys(t), &now, credential).Password(ctx, someone, "1", "r")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v", fi.Mode(), err)
+	i := newIssuer(t, broken{}, &now, credential)
+	if _, err := i.Verify(ctx, password); !errors.Is(err, errBroken) || errors.Is(err, ErrInvalid) {
+		t.Errorf("verifying: %v", err)
 	}
-	again, err := OpenKeys(path, rand.Reader)
-	if err != nil || !bytes.Equal(first.signing().Secret, again.signing().Secret) {
-		t.Errorf("another key after reopening: %v", err)
+	if _, err := i.Verify(ctx, "password"); !errors.Is(err, ErrInvalid) {
+		t.Errorf("what needs no key to be wrong: %v", err)
 	}
-	if err := os.WriteFile(path, []byte(`[{"id":"x","secret":"AA=="}]`), 0o600); err != nil {
+	if _, _, err := i.Password(ctx, someone, "1", "r"); !errors.Is(err, errBroken) {
+		t.Errorf("signing: %v", err)
+	}
+}
+
+func TestNoTokenLivesLongerThanItsKeyIsKept(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	i := newIssuer(t, newKeys(t), &now, credential)
+	if _, err := i.LayerToken(t.Context(), someone, "arn@sha256:0", Lifetime); err != nil {
+		t.Error(err)
+	}
+	if _, err := i.LayerToken(t.Context(), someone, "arn@sha256:0", Lifetime+1); err == nil {
+		t.Error("made one that lives longer than a password")
+	}
+}
+
+func TestATokenIsKnownOnceItsSignatureWasFoundGood(t *testing.T) {
+	now, keys, ctx := time.Unix(1_800_000_000, 0), newKeys(t), t.Context()
+	password, _, err := newIssuer(t, keys, &now, credential).Password(ctx, someone, "1", "r")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenKeys(path, rand.Reader); err == nil {
-		t.Error("a short key was accepted")
+	i := newIssuer(t, keys, &now) // where its holder is gone
+	if i.Known(password) {
+		t.Error("known before it was looked at")
+	}
+	forged := password[:strings.LastIndex(password, ".")+1] + "AAAA"
+	for _, p := range []string{password, forged} {
+		if _, err := i.Verify(ctx, p); !errors.Is(err, ErrInvalid) {
+			t.Error(err)
+		}
+	}
+	if !i.Known(password) || i.Known(forged) || i.Known("") {
+		t.Errorf("known: the right one %t, a forged one %t, none %t", i.Known(password), i.Known(forged), i.Known(""))
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"drydock/auth/policy"
 	"drydock/auth/seal"
 	"drydock/auth/stsapi"
+	"drydock/auth/token/keyring"
 	"drydock/ecrapi"
 	"drydock/internal/config"
 	"drydock/internal/datadir"
@@ -25,8 +26,13 @@ import (
 	"drydock/storage/meta"
 )
 
-// sealKeyFile keeps the key that secrets in the database are encrypted with.
-const sealKeyFile = "seal.key"
+const (
+	// sealKeyFile keeps the key that secrets in the database are encrypted with.
+	sealKeyFile = "seal.key"
+	// oldSigningKeyFile had the keys of registry passwords before the database
+	// had them.
+	oldSigningKeyFile = "password-keys.json"
+)
 
 // access is who there is, what they may do, and what was decided.
 type access struct {
@@ -35,6 +41,8 @@ type access struct {
 	guardrails []policy.Attached
 	trail      *audit.Trail
 	messages   *stsapi.Messages
+	// signing are the keys that sign registry passwords.
+	signing *keyring.Ring
 	// tokens are those of other issuers, for AssumeRoleWithWebIdentity.
 	tokens *oidc.Verifier
 }
@@ -53,6 +61,12 @@ func openAccess(ctx context.Context, s site, db meta.DB, engine *storage.Registr
 	a := &access{trail: audit.NewTrail()}
 	a.identities, err = identity.New(ctx, identity.Options{
 		DB: db, Seal: box, Managed: policies, Now: time.Now, Random: rand.Reader, Roots: roots,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.signing, err = keyring.Open(ctx, keyring.Options{
+		DB: db, Seal: box, Now: time.Now, Random: rand.Reader, Log: s.log, File: s.folder.Path(oldSigningKeyFile),
 	})
 	if err != nil {
 		return nil, err

@@ -28,10 +28,7 @@ import (
 	"drydock/storage/meta/sqlite"
 )
 
-const (
-	databaseFile   = "records.db"
-	signingKeyFile = "password-keys.json"
-)
+const databaseFile = "records.db"
 
 // site is what the rooms stand on.
 type site struct {
@@ -76,16 +73,16 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 		if err := access.identities.Run(ctx, s.log); err != nil {
 			s.log.Error("the last uses of access keys could not be written", "error", err)
 		}
+	}, func(ctx context.Context) {
+		if err := access.signing.Run(ctx); err != nil {
+			s.log.Error("the keys of passwords are no longer looked after", "error", err)
+		}
 	})
 	authorizer := s.watched(access.authorizer)
 	r.control = control.New(control.Options{
 		Identities: access.identities, Explainer: access.authorizer, Trail: access.trail, Region: s.cfg.Region, Log: s.log,
 	})
-	signing, err := token.OpenKeys(s.folder.Path(signingKeyFile), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	passwords := token.New(signing, access.identities, time.Now, rand.Reader)
+	passwords := token.New(access.signing, access.identities, time.Now, rand.Reader)
 	if r.registry, err = registry.New(registry.Options{
 		Engine: engine, Tokens: passwords, Authorizer: authorizer, Names: s.names, Log: s.log,
 	}); err != nil {
