@@ -80,7 +80,8 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	})
 	authorizer := s.watched(access.authorizer)
 	r.control = control.New(control.Options{
-		Identities: access.identities, Explainer: access.authorizer, Trail: access.trail, Region: s.cfg.Region, Log: s.log,
+		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail,
+		Region: s.cfg.Region, Log: s.log,
 	})
 	passwords := token.New(access.signing, access.identities, time.Now, rand.Reader)
 	if r.registry, err = registry.New(registry.Options{

@@ -28,6 +28,7 @@ func TestWhatAUserTypes(t *testing.T) {
 			"running":   running,
 			"terminate": terminate,
 			"get":       get,
+			"login":     login,
 			"taken":     taken,
 			"mode":      mode,
 		},
@@ -82,6 +83,22 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%s\n%s", answer.Status, body)
 	if !strings.HasPrefix(answer.Status, args[1]) {
 		ts.Fatalf("%s: got %s, want %s", args[0], answer.Status, args[1])
+	}
+}
+
+// login FILE STATUS asks the registry at $URL with the password in a file.
+func login(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: login FILE STATUS")
+	}
+	r, err := http.NewRequest(http.MethodGet, ts.Getenv("URL")+"/v2/", nil)
+	ts.Check(err)
+	r.SetBasicAuth("AWS", strings.TrimSpace(ts.ReadFile(args[0])))
+	answer, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	defer answer.Body.Close()
+	if !strings.HasPrefix(answer.Status, args[1]) {
+		ts.Fatalf("the password in %s: got %s, want %s", args[0], answer.Status, args[1])
 	}
 }
 

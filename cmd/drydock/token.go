@@ -7,9 +7,9 @@ import (
 )
 
 func (p program) token() *cobra.Command {
-	c := &cobra.Command{Use: "token", Short: "End registry passwords before their time", Args: unknownCommand,
+	c := &cobra.Command{Use: "token", Short: "End registry passwords before their time, and change the key that signs them", Args: unknownCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(p.tokenRevoke())
+	c.AddCommand(p.tokenRevoke(), p.tokenRotate())
 	return c
 }
 
@@ -32,6 +32,30 @@ ask for a new one; to keep somebody out, deactivate their keys.`,
 			return err
 		}
 		_, err = fmt.Fprintf(p.out, "the registry passwords of %s have ended\n", args[0])
+		return err
+	}
+	return c
+}
+
+func (p program) tokenRotate() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "rotate",
+		Short: "Sign registry passwords with a new key from now on",
+		Long: `Sign registry passwords with a new key from now on, as the server does by itself every
+30 days. Nobody is logged out: passwords that were made before stay good until they
+expire, after 12 hours at most. To end those of somebody at once, revoke them.`,
+		Args: noArguments,
+	}
+	client := p.commanding(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		server, err := client()
+		if err != nil {
+			return err
+		}
+		if err := server.RotateKeys(c.Context()); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(p.out, "registry passwords are signed with a new key; those made before stay good until they expire")
 		return err
 	}
 	return c

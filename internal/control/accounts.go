@@ -59,17 +59,3 @@ func (c *Client) CreateAccount(ctx context.Context, id, name string) (Account, e
 func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
 	return call[[]Account](ctx, c, http.MethodGet, "/accounts", nil)
 }
-
-type revocation struct {
-	Principal string `json:"principal"`
-}
-
-func (s *Server) revokeTokens(ctx context.Context, in revocation) (nothing, error) {
-	return nothing{}, s.o.Identities.RevokeTokens(ctx, in.Principal)
-}
-
-// RevokeTokens ends the registry passwords of a principal.
-func (c *Client) RevokeTokens(ctx context.Context, principal string) error {
-	_, err := call[nothing](ctx, c, http.MethodPost, "/tokens/revoke", revocation{principal})
-	return err
-}

@@ -34,9 +34,15 @@ type Explainer interface {
 	Explain(ctx context.Context, r auth.Request) (policy.Explanation, error)
 }
 
+// Rotator has a new key sign registry passwords. *keyring.Ring does.
+type Rotator interface {
+	Rotate(ctx context.Context) error
+}
+
 // Options is what a Server is made of. All is needed.
 type Options struct {
 	Identities *identity.Store
+	Signing    Rotator
 	Explainer  Explainer
 	Trail      *audit.Trail
 	// Region is the server's own, for requests that name none.
@@ -57,6 +63,7 @@ func New(o Options) *Server {
 	mux.Handle("POST /accounts", endpoint(s.createAccount))
 	mux.Handle("GET /accounts", endpoint(s.listAccounts))
 	mux.Handle("POST /tokens/revoke", endpoint(s.revokeTokens))
+	mux.Handle("POST /tokens/rotate", endpoint(s.rotateKeys))
 	mux.Handle("POST /explain", endpoint(s.explain))
 	mux.HandleFunc("GET /audit", s.audit)
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
