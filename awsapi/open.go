@@ -9,7 +9,6 @@ import (
 	"reflect"
 
 	"drydock/auth"
-	"drydock/auth/sigv4"
 )
 
 // The room for requests without a signature is small and their own: strangers
@@ -22,11 +21,6 @@ const (
 // defaultRegion is the region of a call to a host name without one, which no
 // signature tells: that of AWS's global endpoints.
 const defaultRegion = "us-east-1"
-
-func isUnsigned(err error) bool {
-	var refusal *sigv4.Error
-	return errors.As(err, &refusal) && refusal.Kind == sigv4.MissingToken
-}
 
 // receiveOpen takes in an awsQuery request without a signature, which is refused
 // with the error given unless it calls an operation that takes none.
@@ -61,7 +55,7 @@ func (s *Server) receiveOpen(x *exchange, w http.ResponseWriter, r *http.Request
 // performOpen finds out who calls, authorises and runs an operation without a
 // signature.
 func (s *Server) performOpen(ctx context.Context, x *exchange, in any) (any, error) {
-	b, err := x.op.identify(ctx, in)
+	b, err := s.identify(ctx, x, in)
 	if err != nil {
 		return nil, fmt.Errorf("finding out who calls %s: %w", x.op.label, err)
 	}

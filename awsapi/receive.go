@@ -22,7 +22,7 @@ func (s *Server) receiveJSON(ctx context.Context, x *exchange, w http.ResponseWr
 	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); r.Method != http.MethodPost || t != contentJSON {
 		return nil, malformed("A call with X-Amz-Target is a POST of " + contentJSON)
 	}
-	claim, err := s.verifier.Precheck(ctx, r)
+	claim, err := s.precheck(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (s *Server) receiveJSON(ctx context.Context, x *exchange, w http.ResponseWr
 	if err != nil {
 		return nil, err
 	}
-	if err := x.prove(claim, r, body); err != nil {
+	if err := s.prove(ctx, x, claim, r, body); err != nil {
 		return nil, err
 	}
 	in := reflect.New(x.op.input)
@@ -49,8 +49,8 @@ func (s *Server) receiveQuery(ctx context.Context, x *exchange, w http.ResponseW
 	if r.Method != http.MethodGet && (r.Method != http.MethodPost || !isForm(r)) {
 		return nil, malformed("A call is a POST of " + contentJSON + " with X-Amz-Target, or of " + contentForm)
 	}
-	claim, err := s.verifier.Precheck(ctx, r)
-	if isUnsigned(err) && s.open != nil && r.Method == http.MethodPost {
+	claim, err := s.precheck(ctx, r)
+	if is(err, sigv4.MissingToken) && s.open != nil && r.Method == http.MethodPost {
 		return s.receiveOpen(x, w, r, err)
 	}
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Server) receiveQuery(ctx context.Context, x *exchange, w http.ResponseW
 	if err := x.scope(claim, r); err != nil {
 		return nil, err
 	}
-	if err := x.prove(claim, r, body); err != nil {
+	if err := s.prove(ctx, x, claim, r, body); err != nil {
 		return nil, err
 	}
 	if err := x.find(name); err != nil {
@@ -124,20 +124,6 @@ func (x *exchange) scope(c *sigv4.Checked, r *http.Request) error {
 		host = ""
 	}
 	return c.Scope(x.service.model.SigningName, fits(host))
-}
-
-// prove verifies the signature and notes who called.
-func (x *exchange) prove(c *sigv4.Checked, r *http.Request, body []byte) error {
-	id, err := c.Verify(r, body)
-	if err != nil {
-		return err
-	}
-	x.call = Call{RequestID: x.id, Principal: id.Principal, Region: id.Region}
-	if global := x.service.model.GlobalRegion; global != "" {
-		x.call.Region = global
-	}
-	x.note.Principal = id.Principal.ARN
-	return nil
 }
 
 // find looks the operation up and notes its name.

@@ -30,6 +30,7 @@ import (
 type Options struct {
 	Services   []*Service
 	Verifier   *sigv4.Verifier
+	Throttle   Throttle
 	Authorizer auth.Authorizer
 	Log        *slog.Logger
 	// Rand makes the ids of requests that come without one.
@@ -45,6 +46,7 @@ type Server struct {
 	json       map[string]*Service // by target prefix
 	query      []*Service
 	verifier   *sigv4.Verifier
+	throttle   Throttle
 	authorizer auth.Authorizer
 	log        *slog.Logger
 	rand       io.Reader
@@ -57,14 +59,14 @@ type Server struct {
 // New makes a server. Errors: something is missing, two services cannot be told
 // apart, or an operation takes more than may be held.
 func New(o Options) (*Server, error) {
-	if o.Verifier == nil || o.Authorizer == nil || o.Log == nil || o.Rand == nil {
-		return nil, errors.New("the AWS APIs need a verifier, an authorizer, a log and a source of randomness")
+	if o.Verifier == nil || o.Throttle == nil || o.Authorizer == nil || o.Log == nil || o.Rand == nil {
+		return nil, errors.New("the AWS APIs need a verifier, a throttle, an authorizer, a log and a source of randomness")
 	}
 	b, err := newBodies(o.MaxBody, o.MaxBuffered)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{json: map[string]*Service{}, verifier: o.Verifier, authorizer: o.Authorizer, log: o.Log, rand: o.Rand, bodies: b}
+	s := &Server{json: map[string]*Service{}, verifier: o.Verifier, throttle: o.Throttle, authorizer: o.Authorizer, log: o.Log, rand: o.Rand, bodies: b}
 	for _, svc := range o.Services {
 		for _, op := range svc.operations {
 			if op.identify != nil && s.open == nil {

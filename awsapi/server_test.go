@@ -25,6 +25,7 @@ import (
 
 	"drydock/auth"
 	"drydock/auth/sigv4"
+	"drydock/auth/throttle"
 	"drydock/internal/observe"
 	"drydock/internal/requestid"
 )
@@ -107,7 +108,7 @@ func newHouse(t testing.TB, change ...func(*Options)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Services: []*Service{ecrService, stsService}, Verifier: verifier, Authorizer: h, Rand: rand.Reader,
+	o := Options{Services: []*Service{ecrService, stsService}, Verifier: verifier, Throttle: held(t), Authorizer: h, Rand: rand.Reader,
 		Log: slog.New(slog.NewTextHandler(&h.log, nil))}
 	for _, f := range change {
 		f(&o)
@@ -391,4 +392,14 @@ func BenchmarkCall(b *testing.B) {
 			b.Fatal(w.Body)
 		}
 	}
+}
+
+// held holds nobody back.
+func held(t testing.TB) *throttle.Door {
+	t.Helper()
+	th, err := throttle.New(throttle.Options{Now: time.Now, Refused: func(string) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return th.Door("test")
 }

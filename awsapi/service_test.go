@@ -84,7 +84,7 @@ func TestAServerThatIsNotInOrderIsRefusedAtTheStart(t *testing.T) {
 		"no room for one body":     {func(o *Options) { o.MaxBody, o.MaxBuffered = 100, 100 }, "must be more"},
 		"no room for a layer part": {func(o *Options) { o.Services, o.MaxBuffered = []*Service{service("ecr", upload)}, 20<<20 }, "ecr:UploadLayerPart takes 36350636 bytes"},
 	} {
-		o := Options{Verifier: verifier, Authorizer: allowAll{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Rand: rand.Reader}
+		o := Options{Verifier: verifier, Throttle: held(t), Authorizer: allowAll{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Rand: rand.Reader}
 		c.change(&o)
 		got := ""
 		if _, err := New(o); err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"drydock/auth"
 	"drydock/auth/sigv4"
+	"drydock/auth/throttle"
 	"drydock/awsapi"
 	"drydock/awsapi/constraints"
 )
@@ -38,7 +39,7 @@ func newServer(t *testing.T) (*Service, *ecr.Client, *httptest.Server) {
 	}))(t)
 	verifier := must(sigv4.New(keys, time.Now))(t)
 	front := must(awsapi.New(awsapi.Options{
-		Services: []*awsapi.Service{service}, Verifier: verifier, Authorizer: auth.RootOnly{},
+		Services: []*awsapi.Service{service}, Verifier: verifier, Throttle: held(t), Authorizer: auth.RootOnly{},
 		Log: slog.New(slog.DiscardHandler), Rand: rand.Reader,
 	}))(t)
 	server := httptest.NewServer(front)
@@ -220,4 +221,14 @@ func (r recorder) Do(req *http.Request) (*http.Response, error) {
 	}
 	res.Body = io.NopCloser(bytes.NewReader(*r.body))
 	return res, nil
+}
+
+// held holds nobody back.
+func held(t testing.TB) *throttle.Door {
+	t.Helper()
+	th, err := throttle.New(throttle.Options{Now: time.Now, Refused: func(string) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return th.Door("test")
 }

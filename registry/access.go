@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/distribution/distribution/v3/registry/api/errcode"
 
@@ -25,24 +26,51 @@ var errUnauthenticated = errcode.ErrorCodeUnauthorized.WithMessage("authenticati
 // errExpired is ECR's sentence for a password that was good once.
 var errExpired = errcode.ErrorCodeDenied.WithMessage("Your authorization token has expired. Reauthenticate and try again.")
 
+// heldError says that a source sent too many wrong passwords to have another one
+// checked yet.
+type heldError struct{ wait time.Duration }
+
+func (e *heldError) Error() string {
+	return "Rate exceeded: too many wrong passwords came from this address; try again in " + itoa(e.seconds()) + " s"
+}
+
+// seconds is the wait as Retry-After has it (RFC 9110 section 10.2.3).
+func (e *heldError) seconds() int64 { return int64((e.wait + time.Second - 1) / time.Second) }
+
 // authenticate recognises the sender by password, or for the download of a layer
-// by the token in its address.
+// by the token in its address. Who sends no password is asked for one; who sends
+// wrong ones is held back for a while, but not others behind the same address
+// whose passwords were good before.
 func (h *Handler) authenticate(x *exchange) error {
-	var err error
-	if t := layerToken(x); t != "" {
-		layer := arn.Repository(x.ref.Account, x.ref.Region, x.ref.Name) + "@" + string(x.digest)
-		x.who, err = h.tokens.VerifyLayer(x.context(), t, layer)
-	} else {
-		user, password, ok := x.http.BasicAuth()
-		if !ok || user != userName {
+	user, given := userName, layerToken(x)
+	isLayer := given != ""
+	if !isLayer {
+		if user, given, _ = x.http.BasicAuth(); given == "" {
 			return errUnauthenticated
 		}
-		x.who, err = h.tokens.Verify(x.context(), password)
+	}
+	source := auth.OriginFrom(x.context()).Source
+	if wait := h.throttle.Wait(source); wait > 0 && !h.tokens.Known(given) {
+		h.throttle.Refused()
+		return &heldError{wait}
+	}
+	err := token.ErrInvalid
+	switch {
+	case isLayer:
+		layer := arn.Repository(x.ref.Account, x.ref.Region, x.ref.Name) + "@" + string(x.digest)
+		x.who, err = h.tokens.VerifyLayer(x.context(), given, layer)
+	case user == userName:
+		x.who, err = h.tokens.Verify(x.context(), given)
 	}
 	switch {
 	case errors.Is(err, token.ErrExpired):
 		return errExpired
 	case errors.Is(err, token.ErrInvalid):
+		// One that was good until its holder was deleted, or it was revoked, is
+		// no guess. A docker that still sends it costs its neighbours nothing.
+		if !h.tokens.Known(given) {
+			h.throttle.Failed(source)
+		}
 		return errUnauthenticated
 	}
 	return err

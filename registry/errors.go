@@ -20,6 +20,7 @@ var translations = map[reflect.Type]struct {
 	status int
 }{
 	typeOf[*auth.DeniedError]():                {errcode.ErrorCodeDenied, 0},
+	typeOf[*heldError]():                       {errcode.ErrorCodeTooManyRequests, 0},
 	typeOf[*storage.RepositoryUnknownError]():  {errcode.ErrorCodeNameUnknown, 0},
 	typeOf[*storage.ManifestUnknownError]():    {errcode.ErrorCodeManifestUnknown, 0},
 	typeOf[*storage.ManifestInvalidError]():    {errcode.ErrorCodeManifestInvalid, 0},
@@ -50,7 +51,10 @@ func (h *Handler) fail(x *exchange, err error) {
 	}
 	var offset *storage.UploadOffsetError
 	var truncated *storage.UploadTruncatedError
+	var held *heldError
 	switch {
+	case errors.As(err, &held):
+		x.w.Header().Set("Retry-After", itoa(held.seconds()))
 	case errors.As(err, &offset):
 		x.uploadHeaders(offset.Upload)
 	case errors.As(err, &truncated):

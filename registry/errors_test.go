@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,6 +41,15 @@ func (passwords) VerifyLayer(context.Context, string, string) (auth.Principal, e
 	return auth.Principal{}, token.ErrInvalid
 }
 
+func (passwords) Known(string) bool { return false }
+
+// held holds every source back for as long as it says.
+type held time.Duration
+
+func (h held) Wait(netip.Addr) time.Duration { return time.Duration(h) }
+func (held) Failed(netip.Addr)               {}
+func (held) Refused()                        {}
+
 // newHandler is the API over a real engine with an empty repository demo.
 func newHandler(t *testing.T) (*Handler, storage.Ref) {
 	t.Helper()
@@ -64,7 +74,7 @@ func newHandler(t *testing.T) (*Handler, storage.Ref) {
 	if _, err := engine.CreateRepository(t.Context(), ref, storage.RepositoryOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Options{Engine: engine, Tokens: passwords{}, Authorizer: auth.RootOnly{}, Names: testNames(t), Log: slog.New(slog.DiscardHandler)})
+	h, err := New(Options{Engine: engine, Tokens: passwords{}, Throttle: held(0), Authorizer: auth.RootOnly{}, Names: testNames(t), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"time"
 
 	"drydock/auth"
 	"drydock/internal/observe"
@@ -27,12 +29,27 @@ type Tokens interface {
 	// VerifyLayer tells on whose behalf a token allows the reading of one blob,
 	// "<repository ARN>@<digest>". Errors: as Verify.
 	VerifyLayer(ctx context.Context, token, layer string) (auth.Principal, error)
+	// Known reports whether the signature of a password or of a layer's token
+	// was found good a while ago, be it refused since.
+	Known(token string) bool
+}
+
+// Throttle holds back the senders of wrong passwords.
+type Throttle interface {
+	// Wait tells how long a source has to wait until its passwords are checked
+	// again; 0 when it need not wait.
+	Wait(source netip.Addr) time.Duration
+	// Failed notes that a source sent a wrong password.
+	Failed(source netip.Addr)
+	// Refused notes that a request was turned away without a check.
+	Refused()
 }
 
 // Options is what a Handler is made of.
 type Options struct {
 	Engine     *storage.Registry
 	Tokens     Tokens
+	Throttle   Throttle
 	Authorizer auth.Authorizer
 	Names      *registryhost.Names
 	Log        *slog.Logger
@@ -42,6 +59,7 @@ type Options struct {
 type Handler struct {
 	engine     *storage.Registry
 	tokens     Tokens
+	throttle   Throttle
 	authorizer auth.Authorizer
 	names      *registryhost.Names
 	log        *slog.Logger
@@ -49,10 +67,10 @@ type Handler struct {
 
 // New makes a handler. It is an error to leave anything out.
 func New(o Options) (*Handler, error) {
-	if o.Engine == nil || o.Tokens == nil || o.Authorizer == nil || o.Names == nil || o.Log == nil {
-		return nil, errors.New("the registry needs an engine, tokens, an authorizer, names and a log")
+	if o.Engine == nil || o.Tokens == nil || o.Throttle == nil || o.Authorizer == nil || o.Names == nil || o.Log == nil {
+		return nil, errors.New("the registry needs an engine, tokens, a throttle, an authorizer, names and a log")
 	}
-	return &Handler{engine: o.Engine, tokens: o.Tokens, authorizer: o.Authorizer, names: o.Names, log: o.Log}, nil
+	return &Handler{engine: o.Engine, tokens: o.Tokens, throttle: o.Throttle, authorizer: o.Authorizer, names: o.Names, log: o.Log}, nil
 }
 
 // exchange is a request being answered.

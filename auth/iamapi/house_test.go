@@ -21,6 +21,7 @@ import (
 	"drydock/auth/identity/managed"
 	"drydock/auth/seal"
 	"drydock/auth/sigv4"
+	"drydock/auth/throttle"
 	"drydock/awsapi"
 	"drydock/awsapi/constraints"
 	"drydock/storage/meta/sqlite"
@@ -67,7 +68,7 @@ func newHouse(t testing.TB) *house {
 	h.Service = must(New(Options{Store: store}))(t)
 	service := must(awsapi.NewService(must(constraints.Load("iam"))(t), h.Operations()))(t)
 	front := must(awsapi.New(awsapi.Options{
-		Services: []*awsapi.Service{service}, Verifier: must(sigv4.New(store, time.Now))(t), Authorizer: h,
+		Services: []*awsapi.Service{service}, Verifier: must(sigv4.New(store, time.Now))(t), Throttle: held(t), Authorizer: h,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Rand: rand.Reader,
 	}))(t)
 	server := httptest.NewServer(front)
@@ -146,3 +147,13 @@ const (
 	anyDocument   = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 	trustDocument = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 )
+
+// held holds nobody back.
+func held(t testing.TB) *throttle.Door {
+	t.Helper()
+	th, err := throttle.New(throttle.Options{Now: time.Now, Refused: func(string) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return th.Door("test")
+}

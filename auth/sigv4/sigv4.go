@@ -71,19 +71,28 @@ func (v *Verifier) Precheck(ctx context.Context, r *http.Request) (*Checked, err
 		return nil, err
 	}
 	credential, err := v.keys.Lookup(ctx, claim.accessKeyID)
-	switch {
-	case errors.Is(err, auth.ErrUnknownKey):
-		// As much work as a known key takes, so that the time of the answer
-		// tells no more than the answer does.
-		_, _ = claim.calculate(r, absentSecret, emptyHash)
-		return nil, errKey
-	case err != nil:
+	unknown := errors.Is(err, auth.ErrUnknownKey)
+	if err != nil && !unknown {
 		return nil, fmt.Errorf("looking up an access key: %w", err)
 	}
-	if !credential.CheckSessionToken(claim.token) {
+	if fits := credential.CheckSessionToken(claim.token); unknown || !fits {
+		// As much work as a known key takes, and the same for a key that is
+		// unknown as for one whose session token is another, so that the time of
+		// the answer tells no more than the answer does.
+		_, _ = claim.calculate(r, absentSecret, emptyHash)
 		return nil, errKey
 	}
 	return &Checked{claim: claim, credential: credential, now: now}, nil
+}
+
+// AccessKeyID reads whose signature a request claims to carry and checks nothing.
+// ok is false where Precheck would refuse the claim for its form, or find none.
+func AccessKeyID(r *http.Request) (id string, ok bool) {
+	c, err := parse(r)
+	if err != nil {
+		return "", false
+	}
+	return c.accessKeyID, true
 }
 
 const absentSecret = "a secret of the usual length, 40 bytes.."

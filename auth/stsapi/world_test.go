@@ -24,6 +24,7 @@ import (
 	"drydock/auth/oidc"
 	"drydock/auth/seal"
 	"drydock/auth/sigv4"
+	"drydock/auth/throttle"
 	"drydock/awsapi"
 	"drydock/awsapi/constraints"
 	"drydock/storage/meta/sqlite"
@@ -69,7 +70,7 @@ func newWorld(t *testing.T, issuers ...oidc.Issuer) *world {
 		Resources: map[string]enforce.Resources{"iam": enforce.Roles{Trusts: w.store}},
 		Watch:     func(_ context.Context, d enforce.Decision) { w.asked = append(w.asked, d.Request) }}))
 	verifier := got[*sigv4.Verifier](t)(sigv4.New(w.store, w.now))
-	handler := got[*awsapi.Server](t)(awsapi.New(awsapi.Options{Services: []*awsapi.Service{service}, Verifier: verifier, Authorizer: decide,
+	handler := got[*awsapi.Server](t)(awsapi.New(awsapi.Options{Services: []*awsapi.Service{service}, Verifier: verifier, Throttle: held(t), Authorizer: decide,
 		Log: slog.New(slog.DiscardHandler), Rand: rand.Reader}))
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -149,4 +150,14 @@ func refused(t *testing.T, err error, code, sentence string) {
 func whoami(t *testing.T, c *sts.Client) string {
 	t.Helper()
 	return aws.ToString(got[*sts.GetCallerIdentityOutput](t)(c.GetCallerIdentity(t.Context(), nil)).Arn)
+}
+
+// held holds nobody back.
+func held(t testing.TB) *throttle.Door {
+	t.Helper()
+	th, err := throttle.New(throttle.Options{Now: time.Now, Refused: func(string) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return th.Door("test")
 }

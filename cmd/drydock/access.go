@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"drydock/auth"
@@ -77,17 +78,31 @@ func openAccess(ctx context.Context, s site, db meta.DB, engine *storage.Registr
 	if a.messages, err = stsapi.NewMessages(box); err != nil {
 		return nil, err
 	}
-	if a.tokens, err = oidc.New(oidc.Options{Now: time.Now, Client: &http.Client{Timeout: 10 * time.Second}}); err != nil {
+	issuers, err := declared(ctx, s, a.identities)
+	if err != nil {
+		return nil, err
+	}
+	if a.tokens, err = oidc.New(oidc.Options{Issuers: issuers, Now: time.Now, Client: &http.Client{Timeout: 10 * time.Second}}); err != nil {
 		return nil, err
 	}
 	a.authorizer, err = enforce.New(enforce.Options{
 		Subjects:   a.identities,
 		Resources:  map[string]enforce.Resources{"ecr": ecrapi.NewResources(engine), "iam": enforce.Roles{Trusts: a.identities}},
 		Guardrails: a.guardrails,
-		Watch:      a.trail.Record,
+		Watch:      a.watch,
 		Seal:       a.messages.Encode,
 	})
 	return a, err
+}
+
+// watch takes a decision down, and that the key was used which it was asked for
+// with.
+func (a *access) watch(ctx context.Context, d enforce.Decision) {
+	a.trail.Record(ctx, d)
+	if key := d.Request.Principal.AccessKeyID; key != "" {
+		service, _, _ := strings.Cut(d.Request.Action, ":")
+		a.identities.Used(key, service, d.Request.Region)
+	}
 }
 
 // openBox takes the key of the environment, else the one in the data folder.

@@ -8,12 +8,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"drydock/auth"
 	"drydock/auth/identity"
+	"drydock/auth/throttle"
 	"drydock/auth/token"
 	"drydock/internal/config"
 	"drydock/internal/datadir"
@@ -32,6 +34,10 @@ func (a anybody) Verify(context.Context, string) (auth.Principal, error) { retur
 func (a anybody) VerifyLayer(context.Context, string, string) (auth.Principal, error) {
 	return a.who, nil
 }
+func (anybody) Known(string) bool                             { return true }
+func (anybody) Wait(netip.Addr) time.Duration                 { return 0 }
+func (anybody) Failed(netip.Addr)                             {}
+func (anybody) Refused()                                      {}
 func (anybody) Authorize(context.Context, auth.Request) error { return nil }
 
 // BenchmarkManifestGET serves a manifest to a user with 20 policies, over a
@@ -76,9 +82,13 @@ func BenchmarkManifestGET(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	held, err := throttle.New(throttle.Options{Now: time.Now, Refused: func(string) {}})
+	if err != nil {
+		b.Fatal(err)
+	}
 	for name, o := range map[string]registry.Options{
-		"checked":   {Tokens: issuer, Authorizer: access.authorizer},
-		"unchecked": {Tokens: anybody{who}, Authorizer: anybody{who}},
+		"checked":   {Tokens: issuer, Throttle: held.Door("registry"), Authorizer: access.authorizer},
+		"unchecked": {Tokens: anybody{who}, Throttle: anybody{who}, Authorizer: anybody{who}},
 	} {
 		o.Engine, o.Names, o.Log = engine, names, slog.New(slog.DiscardHandler)
 		handler, err := registry.New(o)

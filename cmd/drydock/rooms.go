@@ -12,6 +12,7 @@ import (
 	"drydock/auth/iamapi"
 	"drydock/auth/sigv4"
 	"drydock/auth/stsapi"
+	"drydock/auth/throttle"
 	"drydock/auth/token"
 	"drydock/awsapi"
 	"drydock/awsapi/constraints"
@@ -37,7 +38,9 @@ type site struct {
 	names  *registryhost.Names
 	roots  []auth.Credential
 	// watched makes an authorizer count and log what it decides.
-	watched      func(auth.Authorizer) auth.Authorizer
+	watched func(auth.Authorizer) auth.Authorizer
+	// throttled is told of requests turned away, by the way in.
+	throttled    func(surface string)
 	downloadBase func(account, region string) string
 	log          *slog.Logger
 }
@@ -84,8 +87,12 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 		Region: s.cfg.Region, Log: s.log,
 	})
 	passwords := token.New(access.signing, access.identities, time.Now, rand.Reader)
+	held, err := throttle.New(throttle.Options{Now: time.Now, Refused: s.throttled})
+	if err != nil {
+		return nil, err
+	}
 	if r.registry, err = registry.New(registry.Options{
-		Engine: engine, Tokens: passwords, Authorizer: authorizer, Names: s.names, Log: s.log,
+		Engine: engine, Tokens: passwords, Throttle: held.Door("registry"), Authorizer: authorizer, Names: s.names, Log: s.log,
 	}); err != nil {
 		return nil, err
 	}
@@ -98,7 +105,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 		return nil, err
 	}
 	r.aws, err = awsapi.New(awsapi.Options{
-		Services: services, Verifier: verifier, Authorizer: authorizer, Log: s.log, Rand: rand.Reader,
+		Services: services, Verifier: verifier, Throttle: held.Door("aws"), Authorizer: authorizer, Log: s.log, Rand: rand.Reader,
 	})
 	return r, err
 }

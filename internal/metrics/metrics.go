@@ -24,6 +24,7 @@ type Metrics struct {
 	received  *prometheus.CounterVec
 	sent      *prometheus.CounterVec
 	decisions *prometheus.CounterVec
+	throttled *prometheus.CounterVec
 	uploads   prometheus.Gauge
 }
 
@@ -53,6 +54,10 @@ func New(version string, s Storage) (*Metrics, error) {
 			Name: "drydock_authorization_decisions_total",
 			Help: "Authorisation decisions, by IAM action: allow, deny, or error where none was reached.",
 		}, []string{"action", "decision"}),
+		throttled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "drydock_throttled_requests_total",
+			Help: "Requests turned away because too many wrong credentials came from their source, by way in.",
+		}, []string{"surface"}),
 		uploads: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "drydock_uploads_in_progress",
 			Help: "Requests that are sending a layer now.",
@@ -65,7 +70,7 @@ func New(version string, s Storage) (*Metrics, error) {
 	})
 	build.Set(1)
 	for _, c := range []prometheus.Collector{
-		m.requests, m.durations, m.received, m.sent, m.decisions, m.uploads, build, &storageCollector{s},
+		m.requests, m.durations, m.received, m.sent, m.decisions, m.throttled, m.uploads, build, &storageCollector{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {
@@ -92,6 +97,10 @@ func (m *Metrics) Request(surface string, r *observe.Request, took time.Duration
 func (m *Metrics) Decision(action, decision string) {
 	m.decisions.WithLabelValues(action, decision).Inc()
 }
+
+// Throttled counts a request that was turned away unlooked at. surface is the way
+// in, from a fixed set.
+func (m *Metrics) Throttled(surface string) { m.throttled.WithLabelValues(surface).Inc() }
 
 // UploadStarted counts an upload as in progress until the function that it
 // returns is called.
