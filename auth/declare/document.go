@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -66,7 +67,11 @@ func (r *reader) documentFile(p place, name *yaml.Node, use policy.Use) (string,
 		return "", nil
 	}
 	first, converted := 1, false
-	if !json.Valid(text) && isYAML(name.Value) {
+	if wrong := notJSON(text); wrong != nil {
+		if !isYAML(name.Value) {
+			r.failed(p.errorf("%s, %w", name.Value, wrong))
+			return "", nil
+		}
 		n, err := parseTree(text)
 		if err == nil && (n == nil || n.Kind != yaml.MappingNode) {
 			err = errors.New("it is not a policy document")
@@ -90,6 +95,20 @@ func (r *reader) documentFile(p place, name *yaml.Node, use policy.Use) (string,
 		return compact(text), parsed
 	}
 	return string(text), parsed
+}
+
+// notJSON says on which line a text is not JSON; nil where it is.
+func notJSON(text []byte) error {
+	var v any
+	err := json.Unmarshal(text, &v)
+	if err == nil {
+		return nil
+	}
+	line := 1
+	if wrong := new(json.SyntaxError); errors.As(err, &wrong) {
+		line += bytes.Count(text[:min(wrong.Offset, int64(len(text)))], []byte("\n"))
+	}
+	return fmt.Errorf("line %d: it is not JSON: %w", line, err)
 }
 
 func isYAML(name string) bool {
