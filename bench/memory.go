@@ -17,6 +17,7 @@ const reportingDelay = 3 * time.Second
 // time for each 512 MiB: more than to push them, and by chance to one server
 // more than to the other.
 func backMemory(bytes int64) error {
+	time.Sleep(reportingDelay)
 	memory, err := unix.Mmap(-1, 0, int(bytes), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return fmt.Errorf("touching memory: %w", err)
