@@ -47,7 +47,7 @@ func (r *Registry) OpenBlob(ctx context.Context, ref Ref, d digest.Digest) (io.R
 	if row.Content != nil {
 		return inMemory{bytes.NewReader(row.Content)}, b, nil
 	}
-	f, err := r.blobs.Open(ctx, d)
+	f, err := r.blobs.Open(ctx, d, row.Location, row.Size)
 	if err != nil {
 		return nil, Blob{}, err
 	}
@@ -119,17 +119,18 @@ func (r *Registry) MountBlob(ctx context.Context, ref, from Ref, d digest.Digest
 }
 
 // stored reports whether a blob is recorded as a file and that is there in full.
-func (r *Registry) stored(ctx context.Context, d digest.Digest) (bool, error) {
-	want, err := meta.FileSize(ctx, r.db.Reader(), string(d))
+// spoilt is the location of one that is recorded and is not.
+func (r *Registry) stored(ctx context.Context, d digest.Digest) (there bool, spoilt *string, err error) {
+	b, err := meta.FindFile(ctx, r.db.Reader(), string(d))
 	if errors.Is(err, meta.ErrNotFound) {
-		return false, nil
+		return false, nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("look for blob %s: %w", d, err)
+		return false, nil, fmt.Errorf("look for blob %s: %w", d, err)
 	}
-	size, err := r.blobs.Size(ctx, d)
-	if errors.Is(err, blob.ErrNotFound) {
-		return false, nil
+	size, err := r.blobs.Size(ctx, d, b.Location)
+	if errors.Is(err, blob.ErrNotFound) || err == nil && size != b.Size {
+		return false, &b.Location, nil
 	}
-	return err == nil && size == want, err
+	return err == nil, nil, err
 }

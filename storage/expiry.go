@@ -9,21 +9,27 @@ import (
 )
 
 // sweepEvery is how often abandoned uploads are looked for, and sweepBatch how
-// many are taken at a time.
+// many are taken at a time. sweepFilesEvery is how often files are looked for that
+// no record tells of.
 const (
-	sweepEvery = time.Minute
-	sweepBatch = 100
+	sweepEvery      = time.Minute
+	sweepBatch      = 100
+	sweepFilesEvery = time.Hour
 )
 
 // Run does the engine's background work until the context ends: it throws away
-// abandoned uploads, and at the start files of uploads that no record knows.
+// abandoned uploads, and what uploads have left that no record knows.
 func (r *Registry) Run(ctx context.Context) error {
-	if err := r.sweepFiles(ctx); err != nil {
-		r.log.WarnContext(ctx, "could not sweep the files of old uploads", "error", err)
-	}
+	var swept time.Time
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
+		if now := r.now(); now.Sub(swept) >= sweepFilesEvery {
+			swept = now
+			if err := r.sweepFiles(ctx); err != nil && ctx.Err() == nil {
+				r.log.WarnContext(ctx, "could not sweep the files of old uploads", "error", err)
+			}
+		}
 		if _, err := r.ExpireUploads(ctx); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "could not expire uploads", "error", err)
 		}
@@ -74,23 +80,17 @@ func (r *Registry) expire(ctx context.Context, id string, before int64) error {
 	return r.blobs.Discard(ctx, id)
 }
 
-// sweepFiles removes the files of uploads whose record went with a crash.
+// sweepFiles removes the files of uploads whose record went with a crash. Where
+// other servers write too, theirs are left to them while they may be at work.
 func (r *Registry) sweepFiles(ctx context.Context) error {
-	ids, err := r.blobs.Uploads(ctx)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
+	return r.blobs.Sweep(ctx, func(id string, begun time.Time) (bool, error) {
+		if r.blobs.Shared() && begun.After(r.now().Add(-r.expiry)) {
+			return true, nil
+		}
 		known, err := meta.UploadExists(ctx, r.db.Reader(), id)
 		if err != nil {
-			return fmt.Errorf("look up upload %s: %w", id, err)
+			return false, fmt.Errorf("look up upload %s: %w", id, err)
 		}
-		if known {
-			continue
-		}
-		if err := r.blobs.Discard(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
+		return known, nil
+	})
 }

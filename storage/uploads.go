@@ -102,51 +102,60 @@ func (r *Registry) FinishUpload(ctx context.Context, ref Ref, id string, offset 
 }
 
 // keep makes a complete upload a blob. The order is what makes a crash harmless:
-// bytes first, durable under their final name, then the records in one
+// bytes first, durable where they are to stay, then the records in one
 // transaction. A file without records is nobody's blob.
 //
 // What is small is a part of its record and has no file.
+//
+// Whoever ends an upload's record owns its bytes: here that is this request, and
+// the bytes either become the blob or are thrown away.
 func (r *Registry) keep(ctx context.Context, w *uploadWriter, d digest.Digest) error {
-	there := false
+	b := meta.Blob{Digest: string(d), Size: w.row.Received, CreatedAt: r.millis(), Content: w.row.Content}
+	var there bool
+	var spoilt *string
 	if w.file != nil {
 		var err error
-		if there, err = r.stored(ctx, d); err != nil {
+		if there, spoilt, err = r.stored(ctx, d); err != nil {
 			return err
 		}
 		if !there {
-			if err := w.file.Commit(ctx); err != nil {
-				return fault(fmt.Errorf("sync upload %s: %w", w.row.ID, err))
-			}
-			if err := r.blobs.Keep(ctx, w.row.ID, d); err != nil {
-				return w.lost(ctx, err)
+			if b.Location, err = w.settle(ctx, d); err != nil {
+				return err
 			}
 		}
 	}
-	now := r.millis()
+	var ours bool
 	err := r.write(ctx, func(q meta.Querier) error {
 		// Whoever deleted the repository or the upload meanwhile took the row.
-		known, err := meta.DeleteUpload(ctx, q, w.row.ID)
-		if err != nil {
-			return fmt.Errorf("end upload %s: %w", w.row.ID, err)
+		if err := w.end(ctx, q); err != nil {
+			return err
 		}
-		if !known {
-			return &UploadUnknownError{w.ref, w.row.ID}
-		}
-		b := meta.Blob{Digest: string(d), Size: w.row.Received, CreatedAt: now, Content: w.row.Content}
-		if err := meta.InsertBlob(ctx, q, b); err != nil {
+		var err error
+		if ours, err = meta.InsertBlob(ctx, q, b, spoilt); err != nil {
 			return fmt.Errorf("record blob %s: %w", d, err)
 		}
-		if err := meta.LinkBlob(ctx, q, w.row.RepositoryID, string(d), now); err != nil {
+		if err := meta.LinkBlob(ctx, q, w.row.RepositoryID, string(d), b.CreatedAt); err != nil {
 			return fmt.Errorf("link blob %s: %w", d, err)
 		}
 		return nil
 	})
-	if err != nil || !there {
-		return err
+	switch {
+	case err != nil:
+		return w.refused(ctx, err)
+	case w.file == nil:
+		return nil
 	}
-	// The blob is stored and acknowledged; a file that stays behind is swept.
-	if err := r.blobs.Discard(ctx, w.row.ID); err != nil {
-		r.log.WarnContext(ctx, "could not remove the file of a finished upload", "upload", w.row.ID, "error", err)
+	// The blob is stored and acknowledged: what stays behind now is only space.
+	if there || b.Location != "" && !ours {
+		err = w.file.Cancel(ctx)
+	} else {
+		err = w.file.Tidy(ctx)
+		if spoilt != nil && *spoilt != b.Location {
+			err = errors.Join(err, r.blobs.Delete(ctx, d, *spoilt))
+		}
+	}
+	if err != nil {
+		r.log.WarnContext(ctx, "could not remove what a finished upload has left", "upload", w.row.ID, "error", err)
 	}
 	return nil
 }
@@ -166,12 +175,18 @@ func (r *Registry) CancelUpload(ctx context.Context, ref Ref, id string) error {
 
 func (r *Registry) cancel(ctx context.Context, ref Ref, id string) error {
 	ctx = context.WithoutCancel(ctx)
-	err := r.note(ctx, func(q meta.Querier) error {
-		_, err := meta.DeleteUpload(ctx, q, id)
+	ended := false
+	err := r.note(ctx, func(q meta.Querier) (err error) {
+		ended, err = meta.DeleteUpload(ctx, q, id)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("cancel upload %s to %s: %w", id, ref.Name, err)
+	}
+	if !ended {
+		// Another request did it, and the bytes are its affair: they may have
+		// become a blob.
+		return nil
 	}
 	return r.blobs.Discard(ctx, id)
 }

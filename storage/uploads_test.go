@@ -10,8 +10,6 @@ import (
 	"testing/iotest"
 
 	"github.com/opencontainers/go-digest"
-
-	"drydock/storage/blob"
 )
 
 func TestUploadsGrowAtTheirOffset(t *testing.T) {
@@ -260,7 +258,7 @@ func TestAnUploadOfADeletedRepositoryEndsUnknown(t *testing.T) {
 	}})
 	_, err := e.FinishUpload(t.Context(), ref, id, 0, body, digest.FromString("hello"))
 	fails[*UploadUnknownError](t, err)
-	if _, err := e.options.Blobs.ReadUpload(t.Context(), id); !errors.Is(err, blob.ErrNotFound) {
+	if _, err := os.Stat(e.uploadFile(id)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the file stayed: %v", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"hash"
 	"io"
 
-	"github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/opencontainers/go-digest"
 
 	"drydock/storage/blob"
@@ -21,14 +20,24 @@ import (
 // commit that there is anyway. Configurations of images are mostly smaller.
 const smallBlob = 16 << 10
 
+// sharedCheckpointEvery is checkpointEvery where to store what was received means to
+// wait for it: so seldom that the wait does not show.
+const sharedCheckpointEvery = 16 * checkpointEvery
+
 // uploadWriter is an upload on which a request is at work.
 type uploadWriter struct {
 	r   *Registry
 	ref Ref
 	row meta.Upload
+	// found is where the row stands in the database.
+	found meta.Stand
 	// file is nil while all that came is in the row.
-	file driver.FileWriter
-	hash hash.Hash
+	file blob.Writer
+	// alone is set while no row tells of the file, so that nobody else can have
+	// gone on from it.
+	alone     bool
+	committed bool
+	hash      hash.Hash
 }
 
 // resume opens an upload to go on at an offset. leave ends the request's turn.
@@ -49,14 +58,16 @@ func (r *Registry) resume(ctx context.Context, ref Ref, id string, offset int64)
 	if offset != AnyOffset && offset != row.Received {
 		return nil, nil, &UploadOffsetError{Upload: Upload{ID: id, Offset: row.Received}, Got: offset}
 	}
-	w = &uploadWriter{r: r, ref: ref, row: row, hash: sha256.New()}
-	if err := w.restoreHash(ctx); err != nil {
-		return nil, nil, w.lost(ctx, err)
-	}
+	w = &uploadWriter{r: r, ref: ref, row: row, found: row.Stand(), hash: sha256.New()}
 	if row.Content == nil {
-		if w.file, err = r.blobs.Append(ctx, id, row.Received); err != nil {
+		// What a client has sent is to be stored even when it has gone meanwhile.
+		if w.file, err = r.blobs.Resume(context.WithoutCancel(ctx), id, row.Received, row.Mark); err != nil {
 			return nil, nil, w.lost(ctx, err)
 		}
+	}
+	if err := w.restoreHash(ctx); err != nil {
+		w.close()
+		return nil, nil, w.lost(ctx, err)
 	}
 	return w, func() { w.close(); done() }, nil
 }
@@ -85,11 +96,11 @@ func (w *uploadWriter) write(ctx context.Context, p []byte) (int, error) {
 // spill moves what the row holds to a file. A crash before the row is recorded
 // again finds the row as it was.
 func (w *uploadWriter) spill(ctx context.Context) error {
-	f, err := w.r.blobs.Append(ctx, w.row.ID, 0)
+	f, err := w.r.blobs.Begin(context.WithoutCancel(ctx), w.row.ID)
 	if err != nil {
 		return err
 	}
-	w.file = f
+	w.file, w.alone = f, true
 	if len(w.row.Content) > 0 {
 		if _, err := f.Write(w.row.Content); err != nil {
 			return err
@@ -110,13 +121,14 @@ func (w *uploadWriter) lost(ctx context.Context, err error) error {
 }
 
 // restoreHash takes up the running hash. The state in the row is good for the
-// process that wrote it. After a restart the bytes are read again: a loss of
-// power may have kept the row and lost the bytes, and only they can tell.
+// process that wrote it, and where bytes are durable before the row is written. Of
+// files the bytes are read again after a restart: a loss of power may have kept the
+// row and lost the bytes, and only they can tell.
 func (w *uploadWriter) restoreHash(ctx context.Context) error {
 	if w.row.Received == 0 {
 		return nil
 	}
-	if w.row.Content == nil && w.row.Writer == w.r.process {
+	if w.row.Content == nil && (w.row.Writer == w.r.process || w.r.blobs.Shared()) {
 		if err := w.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(w.row.HashState); err != nil {
 			return fmt.Errorf("restore the hash of upload %s: %w", w.row.ID, err)
 		}
@@ -131,7 +143,7 @@ func (w *uploadWriter) hashAgain(ctx context.Context, h hash.Hash) error {
 		h.Write(w.row.Content)
 		return nil
 	}
-	f, err := w.r.blobs.ReadUpload(ctx, w.row.ID)
+	f, err := w.r.blobs.Reread(ctx, w.file)
 	if err != nil {
 		return err
 	}
@@ -153,10 +165,77 @@ func (w *uploadWriter) digest(ctx context.Context, a digest.Algorithm) (digest.D
 		return digest.NewDigest(a, w.hash), nil
 	}
 	h := a.Hash()
+	if w.file != nil {
+		if err := w.commit(ctx); err != nil {
+			return "", err
+		}
+	}
 	if err := w.hashAgain(ctx, h); err != nil {
 		return "", w.lost(ctx, err)
 	}
 	return digest.NewDigest(a, h), nil
+}
+
+// commit makes the file durable, once.
+func (w *uploadWriter) commit(ctx context.Context) error {
+	if w.committed {
+		return nil
+	}
+	if err := w.file.Commit(ctx); err != nil {
+		return w.lost(ctx, fmt.Errorf("sync upload %s: %w", w.row.ID, err))
+	}
+	w.committed = true
+	return nil
+}
+
+// settle commits the file and puts it where blobs are.
+func (w *uploadWriter) settle(ctx context.Context, d digest.Digest) (location string, err error) {
+	if err := w.commit(ctx); err != nil {
+		return "", err
+	}
+	if location, err = w.r.blobs.Keep(ctx, w.file, d); err != nil {
+		return "", w.lost(ctx, err)
+	}
+	return location, nil
+}
+
+// end ends the upload's row, in a transaction. Errors: *UploadUnknownError, and
+// *UploadOffsetError where another server has gone on with the upload.
+func (w *uploadWriter) end(ctx context.Context, q meta.Querier) error {
+	ended, err := meta.EndUpload(ctx, q, w.row.ID, w.found)
+	if err == nil && !ended {
+		return w.overtaken(ctx, q)
+	}
+	if err != nil {
+		return fmt.Errorf("end upload %s: %w", w.row.ID, err)
+	}
+	return nil
+}
+
+// overtaken is the error for a row that does not stand where it was found.
+func (w *uploadWriter) overtaken(ctx context.Context, q meta.Querier) error {
+	received, err := meta.UploadReceived(ctx, q, w.row.ID)
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return &UploadUnknownError{w.ref, w.row.ID}
+	case err != nil:
+		return fmt.Errorf("look up upload %s: %w", w.row.ID, err)
+	}
+	return &UploadOffsetError{Upload: Upload{ID: w.row.ID, Offset: received}, Got: w.found.Received}
+}
+
+// refused clears up where the row has been taken or moved by others: a file that
+// they cannot know of is nobody's. Of anything else they may have need.
+func (w *uploadWriter) refused(ctx context.Context, err error) error {
+	var unknown *UploadUnknownError
+	var moved *UploadOffsetError
+	if w.file == nil || !w.alone || !errors.As(err, &unknown) && !errors.As(err, &moved) {
+		return err
+	}
+	if err := w.file.Cancel(context.WithoutCancel(ctx)); err != nil {
+		w.r.log.DebugContext(ctx, "could not remove what an upload that was ended has left", "upload", w.row.ID, "error", err)
+	}
+	return err
 }
 
 func (w *uploadWriter) state() Upload { return Upload{ID: w.row.ID, Offset: w.row.Received} }
@@ -164,8 +243,12 @@ func (w *uploadWriter) state() Upload { return Upload{ID: w.row.ID, Offset: w.ro
 // receive takes in a body. When the body fails, what came is recorded.
 func (w *uploadWriter) receive(ctx context.Context, body io.Reader) error {
 	begin := w.row.Received
+	var noted int64
 	n, err := ingest(writerFunc(func(p []byte) (int, error) { return w.write(ctx, p) }), w.hash, body, func(n int64) error {
-		w.row.Received = begin + n
+		if w.r.blobs.Shared() && n-noted < sharedCheckpointEvery {
+			return nil
+		}
+		noted, w.row.Received = n, begin+n
 		return w.record(ctx)
 	})
 	w.row.Received = begin + n
@@ -177,7 +260,7 @@ func (w *uploadWriter) receive(ctx context.Context, body io.Reader) error {
 		return &UploadTruncatedError{Upload: w.state(), Cause: broken.error}
 	}
 	if err != nil {
-		return fault(fmt.Errorf("write upload %s: %w", w.row.ID, err))
+		return w.lost(ctx, fmt.Errorf("write upload %s: %w", w.row.ID, err))
 	}
 	return nil
 }
@@ -191,19 +274,36 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 // has gone: that is when it matters.
 func (w *uploadWriter) record(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
+	if w.file != nil {
+		mark, err := w.file.Flush(ctx)
+		if err != nil {
+			return w.lost(ctx, fmt.Errorf("store what upload %s has received: %w", w.row.ID, err))
+		}
+		w.row.Mark = mark
+	}
 	state, err := w.hash.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
 		return fmt.Errorf("keep the hash of upload %s: %w", w.row.ID, err)
 	}
 	w.row.HashState, w.row.Writer, w.row.UpdatedAt = state, w.r.process, w.r.millis()
-	return w.r.note(ctx, func(q meta.Querier) error {
-		known, err := meta.UpdateUpload(ctx, q, w.row)
+	err = w.r.note(ctx, func(q meta.Querier) error {
+		known, err := meta.UpdateUpload(ctx, q, w.row, w.found)
+		if err == nil && !known {
+			return w.overtaken(ctx, q)
+		}
 		if err != nil {
 			return fmt.Errorf("record upload %s: %w", w.row.ID, err)
 		}
-		if !known {
-			return &UploadUnknownError{w.ref, w.row.ID}
-		}
 		return nil
 	})
+	if err != nil {
+		return w.refused(ctx, err)
+	}
+	w.found, w.alone = w.row.Stand(), false
+	if w.file != nil {
+		if err := w.file.Tidy(ctx); err != nil {
+			w.r.log.DebugContext(ctx, "could not remove what an upload no longer needs", "upload", w.row.ID, "error", err)
+		}
+	}
+	return nil
 }

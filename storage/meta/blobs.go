@@ -12,13 +12,17 @@ type Blob struct {
 	CreatedAt int64
 	// Content is nil when the blob is a file.
 	Content []byte
+	// Location is where its file is, empty for the path that follows from the
+	// digest.
+	Location string
 }
 
-// FileSize finds the size in bytes of a blob that is a file, whoever holds it.
-// Errors: ErrNotFound.
-func FileSize(ctx context.Context, q Querier, digest string) (size int64, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT size FROM blob WHERE digest = $1 AND content IS NULL`, digest), &size)
-	return size, err
+// FindFile finds a blob that is a file, whoever holds it. Errors: ErrNotFound.
+func FindFile(ctx context.Context, q Querier, digest string) (b Blob, err error) {
+	b.Digest = digest
+	err = one(q.QueryRowContext(ctx, `SELECT size, created_at, location FROM blob WHERE digest = $1 AND content IS NULL`, digest),
+		&b.Size, &b.CreatedAt, &b.Location)
+	return b, err
 }
 
 const linkedBlob = ` FROM repository r
@@ -37,8 +41,8 @@ func LinkedBlobSize(ctx context.Context, q Querier, account, region, name, diges
 func LinkedBlob(ctx context.Context, q Querier, account, region, name, digest string) (b Blob, err error) {
 	b.Digest = digest
 	held := false
-	err = one(q.QueryRowContext(ctx, `SELECT b.size, b.created_at, b.content IS NOT NULL, b.content`+linkedBlob, account, region, name, digest),
-		&b.Size, &b.CreatedAt, &held, &b.Content)
+	err = one(q.QueryRowContext(ctx, `SELECT b.size, b.created_at, b.location, b.content IS NOT NULL, b.content`+linkedBlob, account, region, name, digest),
+		&b.Size, &b.CreatedAt, &b.Location, &held, &b.Content)
 	b.Content = orEmpty(held, b.Content)
 	return b, err
 }
@@ -51,13 +55,16 @@ func orEmpty(held bool, content []byte) []byte {
 	return content
 }
 
-// InsertBlob records a blob. It may be there already; content that it lacks is
-// added.
-func InsertBlob(ctx context.Context, q Querier, b Blob) error {
-	_, err := q.ExecContext(ctx, `INSERT INTO blob (digest, size, created_at, content) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (digest) DO UPDATE SET content = excluded.content
-		WHERE blob.content IS NULL AND excluded.content IS NOT NULL`, b.Digest, b.Size, b.CreatedAt, b.Content)
-	return err
+// InsertBlob records a blob, unless it is there already, and reports whether the
+// record is now that of b. Of one that is there two things are made good: content
+// that it lacks is added; and a file that the caller has found damaged, at the
+// location spoilt, is replaced by b's.
+func InsertBlob(ctx context.Context, q Querier, b Blob, spoilt *string) (bool, error) {
+	return changed(q.ExecContext(ctx, `INSERT INTO blob (digest, size, created_at, content, location) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (digest) DO UPDATE SET content = excluded.content, size = excluded.size,
+			location = CASE WHEN excluded.content IS NULL THEN excluded.location ELSE blob.location END
+		WHERE blob.content IS NULL AND (excluded.content IS NOT NULL OR blob.location = $6)`,
+		b.Digest, b.Size, b.CreatedAt, b.Content, b.Location, spoilt))
 }
 
 // LinkBlob makes a repository hold a blob; it may do so already.

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/distribution/distribution/v3/registry/storage/driver"
 
@@ -43,6 +44,9 @@ func New(root string) (*Driver, error) {
 
 // Name implements driver.StorageDriver.
 func (d *Driver) Name() string { return name }
+
+// Shared implements blob.Driver: a folder belongs to one server.
+func (d *Driver) Shared() bool { return false }
 
 // file turns a path of the contract into one of the file system. The form of
 // paths excludes everything but plain names; "." and ".." it does not.
@@ -83,7 +87,7 @@ func plain(p string) bool {
 
 // GetContent implements driver.StorageDriver.
 func (d *Driver) GetContent(ctx context.Context, p string) ([]byte, error) {
-	f, err := d.Open(ctx, p)
+	f, err := d.Open(ctx, p, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +97,29 @@ func (d *Driver) GetContent(ctx context.Context, p string) ([]byte, error) {
 
 // PutContent implements driver.StorageDriver. The content appears at once and
 // whole.
-func (d *Driver) PutContent(ctx context.Context, p string, content []byte) error {
+func (d *Driver) PutContent(_ context.Context, p string, content []byte) error {
+	return d.put(p, content, os.Rename)
+}
+
+// PutNew implements blob.Driver.
+func (d *Driver) PutNew(_ context.Context, p string, content []byte) error {
+	file, err := d.file(p)
+	if err != nil {
+		return err
+	}
+	// A full disk is no hindrance where there is nothing to write.
+	if _, err := os.Lstat(file); err == nil {
+		return nil
+	}
+	err = d.put(p, content, os.Link)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// put writes a file under another name, and has it given the right one.
+func (d *Driver) put(p string, content []byte, name func(from, to string) error) error {
 	file, err := d.file(p)
 	if err != nil {
 		return err
@@ -111,7 +137,7 @@ func (d *Driver) PutContent(ctx context.Context, p string, content []byte) error
 	if err != nil {
 		return full(err)
 	}
-	if err := os.Rename(f.Name(), file); err != nil {
+	if err := name(f.Name(), file); err != nil {
 		return full(err)
 	}
 	return syncFolder(filepath.Dir(file))
@@ -122,7 +148,7 @@ func (d *Driver) Reader(ctx context.Context, p string, offset int64) (io.ReadClo
 	if offset < 0 {
 		return nil, driver.InvalidOffsetError{Path: p, Offset: offset, DriverName: name}
 	}
-	f, err := d.Open(ctx, p)
+	f, err := d.Open(ctx, p, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +160,7 @@ func (d *Driver) Reader(ctx context.Context, p string, offset int64) (io.ReadClo
 }
 
 // Open implements blob.Driver; the reader is an *os.File.
-func (d *Driver) Open(_ context.Context, p string) (io.ReadSeekCloser, error) {
+func (d *Driver) Open(_ context.Context, p string, _ int64) (io.ReadSeekCloser, error) {
 	file, err := d.file(p)
 	if err != nil {
 		return nil, err
@@ -221,6 +247,35 @@ func (d *Driver) RedirectURL(*http.Request, string) (string, error) { return "",
 // Walk implements driver.StorageDriver.
 func (d *Driver) Walk(ctx context.Context, p string, fn driver.WalkFn, options ...func(*driver.WalkOptions)) error {
 	return driver.WalkFallback(ctx, d, p, fn, options...)
+}
+
+// Sweep implements blob.Driver.
+func (d *Driver) Sweep(_ context.Context, p string, keep func(name string, begun time.Time) (bool, error)) error {
+	folder, err := d.file(p)
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return missing(err, p)
+	}
+	for _, e := range entries {
+		var begun time.Time
+		if fi, err := e.Info(); err == nil {
+			begun = fi.ModTime()
+		}
+		kept, err := keep(e.Name(), begun)
+		if err != nil {
+			return err
+		}
+		if kept {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(folder, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeFolder creates a folder with its parents, each made durable in its own

@@ -23,7 +23,7 @@ func TestPathsThatLeaveTheFolderAreRefused(t *testing.T) {
 		if _, err := d.Writer(context.Background(), p, false); err == nil {
 			t.Errorf("a writer was given for %q", p)
 		}
-		if _, err := d.Open(context.Background(), p); err == nil {
+		if _, err := d.Open(context.Background(), p, 0); err == nil {
 			t.Errorf("%q was opened", p)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/distribution/distribution/v3/registry/storage/driver"
+
+	"drydock/storage/blob"
 )
 
 // writeBack is how many bytes are gathered before the kernel is asked to begin
@@ -15,6 +17,13 @@ const writeBack = 8 << 20
 
 // Writer implements driver.StorageDriver.
 func (d *Driver) Writer(_ context.Context, p string, appending bool) (driver.FileWriter, error) {
+	return d.create(p, appending)
+}
+
+// Begin implements blob.Driver.
+func (d *Driver) Begin(_ context.Context, p string) (blob.Writer, error) { return d.create(p, false) }
+
+func (d *Driver) create(p string, appending bool) (blob.Writer, error) {
 	file, err := d.file(p)
 	if err != nil {
 		return nil, err
@@ -33,7 +42,7 @@ func (d *Driver) Writer(_ context.Context, p string, appending bool) (driver.Fil
 	if err != nil {
 		return nil, full(err)
 	}
-	w := &writer{file: f}
+	w := &writer{file: f, path: p}
 	if appending {
 		if w.size, err = f.Seek(0, 2); err != nil {
 			f.Close()
@@ -44,8 +53,8 @@ func (d *Driver) Writer(_ context.Context, p string, appending bool) (driver.Fil
 	return w, nil
 }
 
-// Resume implements blob.Driver.
-func (d *Driver) Resume(_ context.Context, p string, offset int64) (driver.FileWriter, error) {
+// Resume implements blob.Driver. The size is all that it takes.
+func (d *Driver) Resume(_ context.Context, p string, offset int64, _ string) (blob.Writer, error) {
 	file, err := d.file(p)
 	if err != nil {
 		return nil, err
@@ -68,13 +77,14 @@ func (d *Driver) Resume(_ context.Context, p string, offset int64) (driver.FileW
 		f.Close()
 		return nil, err
 	}
-	return &writer{file: f, size: offset, written: offset}, nil
+	return &writer{file: f, path: p, size: offset, written: offset}, nil
 }
 
-// writer implements driver.FileWriter without a buffer of its own: those who
-// write much write large pieces.
+// writer implements blob.Writer without a buffer of its own: those who write much
+// write large pieces.
 type writer struct {
 	file *os.File
+	path string
 	// size is the length of the file, written up to where the kernel has been
 	// asked to write it out.
 	size, written int64
@@ -103,6 +113,20 @@ func (w *writer) Write(p []byte) (int, error) {
 
 // Size implements driver.FileWriter.
 func (w *writer) Size() int64 { return w.size }
+
+// Path implements blob.Writer.
+func (w *writer) Path() string { return w.path }
+
+// Flush implements blob.Writer: what was written is the kernel's already.
+func (w *writer) Flush(context.Context) (string, error) {
+	if w.state != nil {
+		return "", w.state
+	}
+	return "", nil
+}
+
+// Tidy implements blob.Writer: a file needs no more than itself.
+func (w *writer) Tidy(context.Context) error { return nil }
 
 // Close implements io.Closer. What was written is in the file, but not synced
 // unless it was committed.
