@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,6 +29,13 @@ func NewClient(base, user, password string) *Client {
 		},
 		Base: base, User: user, Password: password,
 	}
+}
+
+// From makes the client call from another address of this machine, 127.0.0.0/8.
+func (c *Client) From(ip string) *Client {
+	d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+	c.HTTP.Transport = &http.Transport{MaxIdleConnsPerHost: 16, DialContext: d.DialContext}
+	return c
 }
 
 // Answer is a response read to its end.
