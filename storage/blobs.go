@@ -19,14 +19,17 @@ func (r *Registry) StatBlob(ctx context.Context, ref Ref, d digest.Digest) (Blob
 	if err := checkDigest(d); err != nil {
 		return Blob{}, err
 	}
-	size, err := meta.LinkedBlobSize(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, string(d))
+	l, err := meta.FindLink(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, string(d))
 	switch {
 	case errors.Is(err, meta.ErrNotFound):
 		return Blob{}, r.absent(ctx, ref, &BlobUnknownError{ref, d})
 	case err != nil:
 		return Blob{}, fmt.Errorf("look for blob %s in %s: %w", d, ref.Name, err)
 	}
-	return Blob{Digest: d, Size: size}, nil
+	if err := r.promise(ctx, ref, d, l); err != nil {
+		return Blob{}, err
+	}
+	return Blob{Digest: d, Size: l.Size}, nil
 }
 
 // OpenBlob opens a blob that a repository holds. On disk the reader is an
@@ -84,7 +87,7 @@ func (r *Registry) DeleteBlob(ctx context.Context, ref Ref, d digest.Digest) err
 		if !held {
 			return &BlobUnknownError{ref, d}
 		}
-		return nil
+		return r.reviewLater(ctx, q, meta.Everywhere, d)
 	})
 }
 
@@ -113,7 +116,7 @@ func (r *Registry) MountBlob(ctx context.Context, ref, from Ref, d digest.Digest
 		if err := meta.LinkBlob(ctx, q, repo, string(d), r.millis()); err != nil {
 			return fmt.Errorf("mount blob %s in %s: %w", d, ref.Name, err)
 		}
-		return nil
+		return r.reviewLater(ctx, q, repo, d)
 	})
 	return b, err
 }

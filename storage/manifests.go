@@ -138,6 +138,9 @@ func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, 
 		RepositoryID: repository, Digest: string(d), MediaType: doc.mediaType, ArtifactType: doc.artifactType,
 		Subject: string(doc.subject), ImageSize: size, PushedAt: r.millis(), Content: content,
 	}, refs)
+	if err == nil {
+		err = meta.DropTrashedManifest(ctx, q, repository, string(d))
+	}
 	if err != nil {
 		return fmt.Errorf("store manifest %s in %s: %w", d, ref.Name, err)
 	}
@@ -199,10 +202,7 @@ func (r *Registry) DeleteImage(ctx context.Context, ref Ref, which Reference) ([
 				gone = []ImageID{{Digest: d}}
 			}
 		}
-		if _, err := meta.DeleteManifest(ctx, q, repo, string(d)); err != nil {
-			return fmt.Errorf("delete manifest %s of %s: %w", d, ref.Name, err)
-		}
-		return nil
+		return r.deleteManifest(ctx, q, ref, repo, d, tags)
 	})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +24,16 @@ type Registry struct {
 	random io.Reader
 	log    *slog.Logger
 	expiry time.Duration
+	// grace and trash are those of Options.
+	grace, trash time.Duration
 
 	// process names this run of the server in the rows of uploads: the running
 	// hash of a row that another run wrote is not trusted (see uploads.go).
 	process  string
 	sessions sessions
+	// files are locked while they are put in their place or deleted.
+	files  fileLocks
+	totals totals
 	// manifests are those that were read last.
 	manifests *meta.Cache[manifestKey, Manifest]
 	// small is smallBlob, for tests to change.
@@ -45,7 +51,17 @@ type Options struct {
 	// UploadExpiry is how long an upload may lie untouched before it is thrown
 	// away.
 	UploadExpiry time.Duration
+	// Grace is how long a blob may lie without an image that needs it, and Trash
+	// how long what was deleted can be brought back: a day and a week when 0.
+	// Less than 0 is none.
+	Grace, Trash time.Duration
 }
+
+// The usual times of Options.
+const (
+	usualGrace = 24 * time.Hour
+	usualTrash = 7 * 24 * time.Hour
+)
 
 // New makes a registry. It marks the blob folder as its own.
 func New(ctx context.Context, o Options) (*Registry, error) {
@@ -58,6 +74,7 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 	}
 	return &Registry{
 		db: o.DB, blobs: o.Blobs, now: o.Now, random: o.Random, log: o.Log, expiry: o.UploadExpiry,
+		grace: max(cmp.Or(o.Grace, usualGrace), 0), trash: max(cmp.Or(o.Trash, usualTrash), 0),
 		process: process, small: smallBlob, manifests: meta.NewCache[manifestKey](rememberedManifests, weighManifest),
 	}, nil
 }

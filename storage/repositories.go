@@ -104,6 +104,9 @@ func (r *Registry) DeleteRepository(ctx context.Context, ref Ref, force bool) (R
 		if uploads, err = meta.UploadsOf(ctx, q, row.ID); err != nil {
 			return fmt.Errorf("list the uploads of %s: %w", ref.Name, err)
 		}
+		if err := meta.ReviewEverywhere(ctx, q, row.ID, r.due()); err != nil {
+			return fmt.Errorf("note what %s held: %w", ref.Name, err)
+		}
 		if err := meta.DeleteResourceTags(ctx, q, resourceARN(ref)); err != nil {
 			return fmt.Errorf("delete the tags of %s: %w", ref.Name, err)
 		}

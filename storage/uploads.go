@@ -111,39 +111,30 @@ func (r *Registry) FinishUpload(ctx context.Context, ref Ref, id string, offset 
 // the bytes either become the blob or are thrown away.
 func (r *Registry) keep(ctx context.Context, w *uploadWriter, d digest.Digest) error {
 	b := meta.Blob{Digest: string(d), Size: w.row.Received, CreatedAt: r.millis(), Content: w.row.Content}
-	var there bool
-	var spoilt *string
-	if w.file != nil {
-		var err error
-		if there, spoilt, err = r.stored(ctx, d); err != nil {
-			return err
-		}
-		if !there {
-			if b.Location, err = w.settle(ctx, d); err != nil {
-				return err
-			}
+	if w.file == nil {
+		_, err := r.recordBlob(ctx, w, b, nil)
+		return err
+	}
+	defer r.files.lock(d)()
+	there, spoilt, err := r.stored(ctx, d)
+	if err != nil {
+		return err
+	}
+	ours := false
+	if there {
+		err = r.linkStored(ctx, w, d)
+		if errors.Is(err, errVanished) {
+			there = false
 		}
 	}
-	var ours bool
-	err := r.write(ctx, func(q meta.Querier) error {
-		// Whoever deleted the repository or the upload meanwhile took the row.
-		if err := w.end(ctx, q); err != nil {
+	if !there {
+		if b.Location, err = w.settle(ctx, d); err != nil {
 			return err
 		}
-		var err error
-		if ours, err = meta.InsertBlob(ctx, q, b, spoilt); err != nil {
-			return fmt.Errorf("record blob %s: %w", d, err)
-		}
-		if err := meta.LinkBlob(ctx, q, w.row.RepositoryID, string(d), b.CreatedAt); err != nil {
-			return fmt.Errorf("link blob %s: %w", d, err)
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
+		ours, err = r.recordBlob(ctx, w, b, spoilt)
+	}
+	if err != nil {
 		return w.refused(ctx, err)
-	case w.file == nil:
-		return nil
 	}
 	// The blob is stored and acknowledged: what stays behind now is only space.
 	if there || b.Location != "" && !ours {
@@ -158,6 +149,59 @@ func (r *Registry) keep(ctx context.Context, w *uploadWriter, d digest.Digest) e
 		r.log.WarnContext(ctx, "could not remove what a finished upload has left", "upload", w.row.ID, "error", err)
 	}
 	return nil
+}
+
+// recordBlob records the blob of an upload whose bytes are where they are to stay,
+// and reports whether the record is now the upload's.
+func (r *Registry) recordBlob(ctx context.Context, w *uploadWriter, b meta.Blob, spoilt *string) (ours bool, err error) {
+	err = r.write(ctx, func(q meta.Querier) error {
+		// Whoever deleted the repository or the upload meanwhile took the row.
+		if err := w.end(ctx, q); err != nil {
+			return err
+		}
+		var err error
+		if ours, err = meta.InsertBlob(ctx, q, b, spoilt); err != nil {
+			return fmt.Errorf("record blob %s: %w", b.Digest, err)
+		}
+		if ours {
+			// A push that meets a blob about to be deleted wins.
+			if err := meta.KeepFromTrash(ctx, q, b.Digest, b.Location, b.Content == nil); err != nil {
+				return fmt.Errorf("take blob %s out of the trash: %w", b.Digest, err)
+			}
+		}
+		return r.link(ctx, q, w, digest.Digest(b.Digest))
+	})
+	return ours, err
+}
+
+// errVanished says that a blob which was stored has gone to the trash meanwhile.
+var errVanished = errors.New("the blob is not stored any more")
+
+// linkStored makes the repository of an upload hold a blob that is stored already.
+// Errors: errVanished, after which the upload goes on.
+func (r *Registry) linkStored(ctx context.Context, w *uploadWriter, d digest.Digest) error {
+	return r.write(ctx, func(q meta.Querier) error {
+		_, err := meta.FindFile(ctx, q, string(d))
+		if errors.Is(err, meta.ErrNotFound) {
+			return errVanished
+		}
+		if err != nil {
+			return fmt.Errorf("look for blob %s: %w", d, err)
+		}
+		if err := w.end(ctx, q); err != nil {
+			return err
+		}
+		return r.link(ctx, q, w, d)
+	})
+}
+
+// link makes the repository of an upload hold a blob, until an image needs it or
+// the grace period is over.
+func (r *Registry) link(ctx context.Context, q meta.Querier, w *uploadWriter, d digest.Digest) error {
+	if err := meta.LinkBlob(ctx, q, w.row.RepositoryID, string(d), r.millis()); err != nil {
+		return fmt.Errorf("link blob %s: %w", d, err)
+	}
+	return r.reviewLater(ctx, q, w.row.RepositoryID, d)
 }
 
 // CancelUpload throws an upload away. Errors: those of Upload.

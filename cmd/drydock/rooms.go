@@ -83,7 +83,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	})
 	authorizer := s.watched(access.authorizer)
 	r.control = control.New(control.Options{
-		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail,
+		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine,
 		Region: s.cfg.Region, Log: s.log,
 	})
 	passwords := token.New(access.signing, access.identities, time.Now, rand.Reader)
@@ -124,6 +124,7 @@ func (r *rooms) openStorage(ctx context.Context, s site) (meta.DB, *storage.Regi
 	engine, err := storage.New(ctx, storage.Options{
 		DB: db, Blobs: blob.NewStore(files),
 		Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
+		Grace: s.cfg.GCGrace, Trash: s.cfg.GCTrash,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -132,6 +133,10 @@ func (r *rooms) openStorage(ctx context.Context, s site) (meta.DB, *storage.Regi
 	r.background = append(r.background, func(ctx context.Context) {
 		if err := engine.Run(ctx); err != nil {
 			s.log.Error("the registry's background work ended", "error", err)
+		}
+	}, func(ctx context.Context) {
+		if err := engine.RunCollector(ctx); err != nil {
+			s.log.Error("nothing is collected any more", "error", err)
 		}
 	})
 	return db, engine, nil

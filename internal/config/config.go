@@ -40,6 +40,9 @@ type Config struct {
 	Pprof string
 	// UploadExpiry is how long an upload may lie untouched.
 	UploadExpiry time.Duration
+	// GCGrace is how long a layer may lie without an image that needs it, and
+	// GCTrash how long what was deleted can be brought back.
+	GCGrace, GCTrash time.Duration
 
 	// Guardrail is the file of a policy that limits all accounts; empty for
 	// none.
@@ -80,6 +83,8 @@ func Default(getenv func(string) string) Config {
 		LogFormat:    "text",
 		LogLevel:     "info",
 		UploadExpiry: 24 * time.Hour,
+		GCGrace:      24 * time.Hour,
+		GCTrash:      7 * 24 * time.Hour,
 	}
 }
 

@@ -39,7 +39,7 @@ func TestWithoutBeingToldAnything(t *testing.T) {
 	want := Config{
 		Data: "/home/u/.local/share/drydock", Listen: []string{"127.0.0.1:5000"},
 		Account: "123456789012", Region: "us-east-1",
-		LogFormat: "text", LogLevel: "info", UploadExpiry: 24 * time.Hour,
+		LogFormat: "text", LogLevel: "info", UploadExpiry: 24 * time.Hour, GCGrace: 24 * time.Hour, GCTrash: 7 * 24 * time.Hour,
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -73,7 +73,7 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 	values := map[string]string{
 		"data": "/d", "listen": "0.0.0.0:443", "account": "1234567890", "region": "eu-west-1",
 		"registry-host": "aws", "log-format": "json", "log-level": "debug", "allow-plain-http": "true",
-		"tls-cert": "/c", "tls-key": "/k", "pprof": "127.0.0.1:6060", "upload-expiry": "90m",
+		"tls-cert": "/c", "tls-key": "/k", "pprof": "127.0.0.1:6060", "upload-expiry": "90m", "gc-grace": "2h", "gc-trash": "48h",
 		"guardrail": "/g", "iam": "/i",
 	}
 	var args, env []string
@@ -91,7 +91,7 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 	want := Config{
 		Data: "/d", Listen: []string{"0.0.0.0:443"}, Account: "1234567890", Region: "eu-west-1",
 		RegistryHost: "aws", LogFormat: "json", LogLevel: "debug", AllowPlainHTTP: true,
-		TLSCert: "/c", TLSKey: "/k", Pprof: "127.0.0.1:6060", UploadExpiry: 90 * time.Minute,
+		TLSCert: "/c", TLSKey: "/k", Pprof: "127.0.0.1:6060", UploadExpiry: 90 * time.Minute, GCGrace: 2 * time.Hour, GCTrash: 48 * time.Hour,
 		Guardrail: "/g", IAM: "/i",
 	}
 	for way, read := range map[string]func() (Config, error){

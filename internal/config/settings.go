@@ -93,15 +93,23 @@ func settings() []setting {
 		{name: "pprof", value: "ADDR", usage: "serve Go profiles on this loopback host:port",
 			set: one(setPprof), show: func(c Config) string { return c.Pprof }},
 		{name: "upload-expiry", value: "DURATION", usage: "throw unfinished uploads away that were not touched for so long",
-			set: one(func(c *Config, v string) error {
-				d, err := time.ParseDuration(v)
-				if err != nil || d < time.Minute {
-					return fmt.Errorf("%q is not a duration of a minute or more, such as 90m or 24h", v)
-				}
-				c.UploadExpiry = d
-				return nil
-			}), show: func(c Config) string { return duration(c.UploadExpiry) }},
+			set: one(func(c *Config, v string) error { return setDuration(&c.UploadExpiry, v, time.Minute) }), show: func(c Config) string { return duration(c.UploadExpiry) }},
+		// Less than some minutes is for tests: a push may take longer.
+		{name: "gc-grace", value: "DURATION", usage: "keep a layer that no image needs for so long",
+			set: one(func(c *Config, v string) error { return setDuration(&c.GCGrace, v, time.Second) }), show: func(c Config) string { return duration(c.GCGrace) }},
+		{name: "gc-trash", value: "DURATION", usage: "keep what was deleted for so long, to bring it back with drydock gc undelete",
+			set: one(func(c *Config, v string) error { return setDuration(&c.GCTrash, v, time.Second) }), show: func(c Config) string { return duration(c.GCTrash) }},
 	}
+}
+
+// setDuration reads a duration that is not shorter than least.
+func setDuration(d *time.Duration, v string, least time.Duration) error {
+	parsed, err := time.ParseDuration(v)
+	if err != nil || parsed < least {
+		return fmt.Errorf("%q is not a duration of %s or more, such as 90m or 24h", v, map[time.Duration]string{time.Minute: "a minute", time.Second: "a second"}[least])
+	}
+	*d = parsed
+	return nil
 }
 
 // Level is the log level as slog has it.

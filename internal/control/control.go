@@ -45,6 +45,7 @@ type Options struct {
 	Signing    Rotator
 	Explainer  Explainer
 	Trail      *audit.Trail
+	Collection Collection
 	// Region is the server's own, for requests that name none.
 	Region string
 	Log    *slog.Logger
@@ -66,6 +67,10 @@ func New(o Options) *Server {
 	mux.Handle("POST /tokens/rotate", endpoint(s.rotateKeys))
 	mux.Handle("POST /explain", endpoint(s.explain))
 	mux.HandleFunc("GET /audit", s.audit)
+	mux.Handle("GET /gc", endpoint(s.collectionStatus))
+	mux.Handle("POST /gc/run", endpoint(s.collect))
+	mux.Handle("POST /gc/explain", endpoint(s.fate))
+	mux.Handle("POST /gc/undelete", endpoint(s.undelete))
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
 	return s
 }

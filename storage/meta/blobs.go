@@ -37,6 +37,25 @@ func LinkedBlobSize(ctx context.Context, q Querier, account, region, name, diges
 	return size, err
 }
 
+// Link is a blob that a repository holds.
+type Link struct {
+	RepositoryID int64
+	Size         int64
+	// DueAt is when it is looked at whether the repository needs it, 0 when it
+	// is not.
+	DueAt int64
+}
+
+// FindLink finds a blob that a repository holds. Errors: as LinkedBlobSize.
+func FindLink(ctx context.Context, q Querier, account, region, name, digest string) (l Link, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT r.id, b.size, COALESCE(v.due_at, 0) FROM repository r
+		JOIN blob_link l ON l.repository_id = r.id AND l.digest = $4
+		JOIN blob b ON b.digest = l.digest
+		LEFT JOIN review v ON v.repository_id = r.id AND v.digest = l.digest
+		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, digest), &l.RepositoryID, &l.Size, &l.DueAt)
+	return l, err
+}
+
 // LinkedBlob finds a blob that a repository holds. Errors: as LinkedBlobSize.
 func LinkedBlob(ctx context.Context, q Querier, account, region, name, digest string) (b Blob, err error) {
 	b.Digest = digest

@@ -1,0 +1,196 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"drydock/storage/meta"
+)
+
+// Collection is bookkeeping. What makes a blob unneeded, or might have, notes it in
+// the same transaction, to be looked at after the grace period; what is still
+// unneeded then goes to the trash with its last holder, and from there, later, for
+// good. Nothing is searched for, and pushes go on meanwhile.
+
+// totals count what collection did since the server's start.
+type totals struct {
+	reviewed, unlinked, trashed, purged, purgedBytes atomic.Int64
+}
+
+// Totals is what collection did since the server's start.
+type Totals struct {
+	// Reviewed blobs were looked at, Unlinked were held without need and are no
+	// longer, Trashed were held by nobody, Purged are gone for good.
+	Reviewed, Unlinked, Trashed, Purged, PurgedBytes int64
+}
+
+// Totals tells what collection did since the server's start.
+func (r *Registry) Totals() Totals {
+	t := &r.totals
+	return Totals{t.reviewed.Load(), t.unlinked.Load(), t.trashed.Load(), t.purged.Load(), t.purgedBytes.Load()}
+}
+
+// due is when what becomes unneeded now is looked at.
+func (r *Registry) due() int64 { return r.now().Add(r.grace).UnixMilli() }
+
+// reviewLater has a blob of a repository looked at after the grace period.
+func (r *Registry) reviewLater(ctx context.Context, q meta.Querier, repository int64, d digest.Digest) error {
+	if err := meta.ReviewLater(ctx, q, meta.Review{RepositoryID: repository, Digest: string(d), DueAt: r.due()}); err != nil {
+		return fmt.Errorf("note that %s may be unneeded: %w", d, err)
+	}
+	return nil
+}
+
+// promise sees to it that a blob of which a client is told that it is there stays
+// for long enough to push an image that needs it. Errors:
+// *BlobUnknownError where it has gone meanwhile.
+func (r *Registry) promise(ctx context.Context, ref Ref, d digest.Digest, l meta.Link) error {
+	if l.DueAt == 0 || l.DueAt-r.millis() > r.grace.Milliseconds()/2 {
+		return nil
+	}
+	return r.note(ctx, func(q meta.Querier) error {
+		l, err := meta.FindLink(ctx, q, ref.Account, ref.Region, ref.Name, string(d))
+		switch {
+		case errors.Is(err, meta.ErrNotFound):
+			return &BlobUnknownError{ref, d}
+		case err != nil:
+			return fmt.Errorf("look for blob %s in %s: %w", d, ref.Name, err)
+		}
+		return r.reviewLater(ctx, q, l.RepositoryID, d)
+	})
+}
+
+// collectBatch is how many blobs are looked at in one transaction, and purgeBatch
+// how many are deleted between two pauses.
+const (
+	collectBatch = 50
+	purgeBatch   = 20
+)
+
+// Collect looks at blobs that are due, at most a batch of them, and returns how
+// many they were.
+func (r *Registry) Collect(ctx context.Context) (int, error) {
+	due, err := meta.DueReviews(ctx, r.db.Reader(), r.millis(), collectBatch)
+	if err != nil {
+		return 0, fmt.Errorf("list blobs that may be unneeded: %w", err)
+	}
+	if len(due) == 0 {
+		return 0, nil
+	}
+	var unlinked, trashed int64
+	err = r.write(ctx, func(q meta.Querier) error {
+		unlinked, trashed = 0, 0
+		for _, review := range due {
+			u, t, err := r.review(ctx, q, review)
+			if err != nil {
+				return err
+			}
+			unlinked, trashed = unlinked+u, trashed+t
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	r.totals.reviewed.Add(int64(len(due)))
+	r.totals.unlinked.Add(unlinked)
+	r.totals.trashed.Add(trashed)
+	return len(due), nil
+}
+
+// review takes a blob from a repository that does not need it, and puts it into
+// the trash when that was the last to hold it.
+func (r *Registry) review(ctx context.Context, q meta.Querier, v meta.Review) (unlinked, trashed int64, err error) {
+	ended, err := meta.EndReview(ctx, q, v)
+	if err != nil {
+		return 0, 0, fmt.Errorf("look at %s: %w", v.Digest, err)
+	}
+	if !ended {
+		return 0, 0, nil // put off meanwhile
+	}
+	if v.RepositoryID != meta.Everywhere {
+		_, err := meta.ParentOf(ctx, q, v.RepositoryID, v.Digest, false)
+		if err == nil {
+			return 0, 0, nil
+		}
+		if !errors.Is(err, meta.ErrNotFound) {
+			return 0, 0, fmt.Errorf("look for images that need %s: %w", v.Digest, err)
+		}
+		held, err := meta.UnlinkBlob(ctx, q, v.RepositoryID, v.Digest)
+		if err != nil {
+			return 0, 0, fmt.Errorf("take %s from a repository: %w", v.Digest, err)
+		}
+		if held {
+			unlinked = 1
+		}
+	}
+	held, err := meta.IsHeld(ctx, q, v.Digest)
+	if err != nil || held {
+		return unlinked, 0, err
+	}
+	moved, err := meta.TrashBlob(ctx, q, v.Digest, r.now().Add(r.trash).UnixMilli())
+	if err != nil {
+		return 0, 0, fmt.Errorf("put %s into the trash: %w", v.Digest, err)
+	}
+	if moved {
+		trashed = 1
+	}
+	return unlinked, trashed, nil
+}
+
+// idle is how long the collector waits when there is nothing to do, and duty the
+// part of the time that it works when there is.
+const (
+	idle = 5 * time.Second
+	duty = 20
+)
+
+// RunCollector collects in small steps until the context ends.
+func (r *Registry) RunCollector(ctx context.Context) error {
+	if err := r.deleteDoomed(ctx); err != nil && ctx.Err() == nil {
+		r.log.WarnContext(ctx, "could not delete files that were to be deleted", "error", err)
+	}
+	for {
+		begun := time.Now()
+		n, err := r.Collect(ctx)
+		if err == nil {
+			var purged int
+			purged, err = r.Purge(ctx)
+			n += purged
+		}
+		if err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "could not collect what is unneeded", "error", err)
+		}
+		pause := idle
+		if n > 0 && err == nil {
+			pause = duty * time.Since(begun)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// fileLocks keep the file of a digest from being deleted while another is put in
+// its place. Only one server has the files of a folder; where several share a
+// service, every upload has a file of its own.
+type fileLocks [256]sync.Mutex
+
+// lock takes the lock of a digest, which has been validated, by its first byte.
+func (l *fileLocks) lock(d digest.Digest) (unlock func()) {
+	n, err := strconv.ParseUint(d.Encoded()[:2], 16, 8)
+	if err != nil {
+		n = 0 // cannot be, and then one lock serves all
+	}
+	l[n].Lock()
+	return l[n].Unlock
+}
