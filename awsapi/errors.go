@@ -77,6 +77,18 @@ var (
 	internal         = spelled{"InternalFailure", "InternalFailure", 500, 500}
 )
 
+// unsignedQuery is what the query services say of a request without a signature,
+// which the others word another way.
+const unsignedQuery = "Request is missing Authentication Token"
+
+// unmodelled are the statuses of the errors that query services answer with
+// although their models do not have them.
+var unmodelled = map[string]int{
+	denied.query:                     denied.queryStatus,
+	refusals[sigv4.UnknownKey].query: refusals[sigv4.UnknownKey].queryStatus,
+	"InvalidParameterValue":          http.StatusBadRequest,
+}
+
 // faultOf is the one table from errors to what a client is answered. What is not
 // in it is the server's fault, of which the client learns no more than that.
 func (s *Service) faultOf(ctx context.Context, err error, json bool) fault {
@@ -92,7 +104,11 @@ func (s *Service) faultOf(ctx context.Context, err error, json bool) fault {
 	)
 	switch {
 	case errors.As(err, &signature):
-		return refusals[signature.Kind].fault(json, signature)
+		f := refusals[signature.Kind].fault(json, signature)
+		if signature.Kind == sigv4.MissingToken && !json {
+			f.message = unsignedQuery
+		}
+		return f
 	case errors.As(err, &refusal):
 		return denied.fault(json, refusal)
 	case errors.As(err, &stranger):
@@ -131,12 +147,12 @@ func (s *Service) faultOf(ctx context.Context, err error, json bool) fault {
 // of the client's business.
 func (s *Service) exception(api smithy.APIError) (fault, bool) {
 	e, known := s.model.Exceptions[api.ErrorCode()]
-	switch code := api.ErrorCode(); {
-	case known, code == s.model.ValidationCode:
-	case code == denied.query && !s.isJSON():
-		e.Status = denied.queryStatus
-	default:
-		return fault{}, false
+	if !known && api.ErrorCode() != s.model.ValidationCode {
+		status, common := unmodelled[api.ErrorCode()]
+		if !common || s.isJSON() {
+			return fault{}, false
+		}
+		e.Status = status
 	}
 	f := fault{code: api.ErrorCode(), message: api.ErrorMessage(), status: e.Status, exception: api}
 	switch {

@@ -86,6 +86,23 @@ func Op[I, O any](name string, run func(context.Context, *I) (*O, error), needs 
 	return op
 }
 
+// After makes the operation one that a check has to pass before anything is asked
+// about permissions. Operations without a signature have no caller to check and
+// stay as they are.
+func (o Operation) After(check func(context.Context) error) Operation {
+	needs := o.needs
+	if needs == nil {
+		return o
+	}
+	o.needs = func(ctx context.Context, in any) ([]Need, error) {
+		if err := check(ctx); err != nil {
+			return nil, err
+		}
+		return needs(ctx, in)
+	}
+	return o
+}
+
 // Bearer is who calls an operation that takes no signature, by what the input
 // shows of them.
 type Bearer[O any] struct {

@@ -66,7 +66,7 @@ func TestRefusalsAreThoseOfAWS(t *testing.T) {
 		"an error":                    {set: fails(errors.New("disk full")), status: 500, code: "ServerException", text: "Its log says why"},
 		"a panic":                     {set: func(h *house) { h.behave = func(context.Context) error { panic("oh") } }, status: 500, code: "ServerException", text: "Its log says why"},
 
-		"a query not signed":        {send: call{query: true, body: form, unsigned: true}, status: 403, code: "MissingAuthenticationToken", text: "Missing Authentication Token"},
+		"a query not signed":        {send: call{query: true, body: form, unsigned: true}, status: 403, code: "MissingAuthenticationToken", text: "Request is missing Authentication Token"},
 		"a query half signed":       {send: call{query: true, body: form, after: header("Authorization", "AWS4-HMAC-SHA256 x=y")}, status: 400, code: "IncompleteSignature", text: "&#39;Credential&#39;"},
 		"a query by an unknown key": {send: call{query: true, body: form, id: "AKIANOBODY"}, status: 403, code: "InvalidClientTokenId", text: "The security token included in the request is invalid."},
 		"a query by a wrong secret": {send: call{query: true, body: form, secret: "guess"}, status: 403, code: "SignatureDoesNotMatch", text: "does not match"},

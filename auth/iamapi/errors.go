@@ -51,6 +51,11 @@ func exception(err error) error {
 	return err
 }
 
+// notForIAM is what IAM answers to credentials that are good elsewhere.
+func notForIAM() error {
+	return &smithy.GenericAPIError{Code: "InvalidClientTokenId", Message: "The security token included in the request is invalid.", Fault: smithy.FaultClient}
+}
+
 // invalidParameter is IAM's ValidationError, for which the SDK has no type.
 func invalidParameter(format string, args ...any) error {
 	return &smithy.GenericAPIError{Code: "ValidationError", Message: fmt.Sprintf(format, args...), Fault: smithy.FaultClient}

@@ -98,7 +98,7 @@ func (h *house) user(t testing.TB, name string) *iam.Client {
 
 // asRoot is the context of a call by the root of the account.
 func asRoot(ctx context.Context) context.Context {
-	return asPrincipal(ctx, auth.Principal{ARN: auth.RootARN(accountID), Account: accountID, UserID: accountID})
+	return asPrincipal(ctx, auth.Principal{ARN: auth.RootARN(accountID), Account: accountID, UserID: accountID, AccessKeyID: rootKey})
 }
 
 func asPrincipal(ctx context.Context, p auth.Principal) context.Context {

@@ -49,12 +49,16 @@ func New(o Options) (*Service, error) {
 
 // Operations are all operations of the API that exist here.
 func (s *Service) Operations() []awsapi.Operation {
-	return slices.Concat(
+	all := slices.Concat(
 		s.userOperations(), s.groupOperations(), s.roleOperations(), s.profileOperations(), s.keyOperations(),
 		s.policyOperations(), s.versionOperations(), s.attachmentOperations(), s.holderOperations(),
 		s.inlineOperations(), s.boundaryOperations(), s.taggingOperations(),
 		s.accountOperations(), s.aliasOperations(), s.simulatorOperations(),
 	)
+	for i := range all {
+		all[i] = all[i].After(s.fitForIAM)
+	}
+	return all
 }
 
 // caller is who calls.
