@@ -3,6 +3,7 @@ package stsapi
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -89,6 +90,9 @@ func (s *Service) assumption(ctx context.Context, in *sts.AssumeRoleInput) (*ide
 	if err != nil {
 		return nil, terms{}, exception(err)
 	}
+	if err := checkRole(*in.RoleArn); err != nil {
+		return nil, terms{}, err
+	}
 	switch {
 	case subject.Kind == policy.Root:
 		return nil, terms{}, refuse("Roles may not be assumed by root accounts.")
@@ -152,6 +156,18 @@ func roleNeeds(action, role string, t terms, keys map[string][]string) []awsapi.
 		needs = append(needs, need)
 	}
 	return needs
+}
+
+// checkRole refuses what is not the ARN of a role.
+func checkRole(role string) error {
+	a, err := arn.Parse(role)
+	switch {
+	case err != nil:
+		return invalidParameter("%s is invalid", role)
+	case a.Service != "iam" || a.Region != "" || a.Account == "" || !strings.HasPrefix(a.Resource, "role/"):
+		return invalidParameter("Request ARN is invalid")
+	}
+	return nil
 }
 
 // accountOf is the account of the resource of an ARN, "" when it is none: then

@@ -61,10 +61,15 @@ func TestARoleIsAssumedWhereUserAndTrustPolicyAllowIt(t *testing.T) {
 		_, err := try.who.AssumeRole(ctx, assume(try.role))
 		t.Run(name, func(t *testing.T) { refused(t, err, "AccessDenied", "") })
 	}
-	_, err := w.root().AssumeRole(ctx, assume(open))
+	// A role that is nowhere reads as one that does not let in who asks.
+	_, err := bob.AssumeRole(ctx, assume(open+"2"))
+	refused(t, err, "AccessDenied", "User: arn:aws:iam::111122223333:user/bob is not authorized to perform: sts:AssumeRole on resource: "+open+"2 because no role trust policy allows the sts:AssumeRole action")
+	_, err = w.root().AssumeRole(ctx, assume(open))
 	refused(t, err, "AccessDenied", "Roles may not be assumed by root accounts.")
 	_, err = bob.AssumeRole(ctx, assume("arn:aws:iam::111122223333:user/bob"))
-	refused(t, err, "AccessDenied", "")
+	refused(t, err, "ValidationError", "Request ARN is invalid")
+	_, err = bob.AssumeRole(ctx, assume("the-role-called-open"))
+	refused(t, err, "ValidationError", "the-role-called-open is invalid")
 	_, err = bob.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &open, RoleSessionName: aws.String("x")})
 	refused(t, err, "ValidationError", "roleSessionName")
 	_, err = bob.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &open, RoleSessionName: aws.String("s1"), SerialNumber: aws.String("GAHT12345678"), TokenCode: aws.String("123456")})
@@ -223,16 +228,16 @@ func TestTagsComeWithPermissionAndAreHandedOn(t *testing.T) {
 	again := assume(second)
 	again.Tags = tagList("TEAM", "b")
 	_, err = chain.AssumeRole(ctx, again)
-	refused(t, err, "ValidationError", "cannot be replaced")
+	refused(t, err, "InvalidParameterValue", "conflicts with a transitive tag key from the calling session")
 
 	for name, c := range map[string]struct {
 		tags       []types.Tag
 		transitive []string
 		code       string
 	}{
-		"the same key twice":        {tagList("a", "1", "A", "2"), nil, "ValidationError"},
-		"a key that is AWS's":       {tagList("aws:x", "1"), nil, "ValidationError"},
-		"a transitive key not sent": {tagList("a", "1"), []string{"b"}, "ValidationError"},
+		"the same key twice":        {tagList("a", "1", "A", "2"), nil, "InvalidParameterValue"},
+		"a key that is AWS's":       {tagList("aws:x", "1"), nil, "InvalidParameterValue"},
+		"a transitive key not sent": {tagList("a", "1"), []string{"b"}, "InvalidParameterValue"},
 		"more than fits":            {tagList("a", strings.Repeat("x", 256), "b", strings.Repeat("x", 256)), nil, "PackedPolicyTooLarge"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,7 @@ func exception(err error) error {
 	switch {
 	case errors.Is(err, auth.ErrUnknownKey):
 		// Deleted since the signature was checked.
-		return refuse("The security token included in the request is invalid")
+		return &smithy.GenericAPIError{Code: "InvalidClientTokenId", Message: "The security token included in the request is invalid.", Fault: smithy.FaultClient}
 	case errors.As(err, &token):
 		return tokenException(token)
 	case errors.As(err, &missing), errors.As(err, &invalid):
@@ -52,6 +52,11 @@ func tokenException(e *oidc.Error) error {
 // invalidParameter is STS's ValidationError, for which the SDK has no type.
 func invalidParameter(format string, args ...any) error {
 	return &smithy.GenericAPIError{Code: "ValidationError", Message: fmt.Sprintf(format, args...), Fault: smithy.FaultClient}
+}
+
+// invalidTag is STS's InvalidParameterValue, which it has for session tags only.
+func invalidTag(message string) error {
+	return &smithy.GenericAPIError{Code: "InvalidParameterValue", Message: message, Fault: smithy.FaultClient}
 }
 
 // refuse is STS's AccessDenied where it is not by policy.

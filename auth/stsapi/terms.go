@@ -44,7 +44,7 @@ func tagsOf(list []types.Tag) (map[string]string, error) {
 	tags := make(map[string]string, len(list))
 	for _, t := range list {
 		if _, twice := named(tags, *t.Key); twice {
-			return nil, invalidParameter("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+			return nil, invalidTag("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		}
 		tags[*t.Key] = *t.Value
 	}
@@ -92,16 +92,16 @@ func (t *terms) addTags(r request) error {
 	for _, key := range r.transitive {
 		k, there := named(r.tags, key)
 		if !there {
-			return invalidParameter("The specified transitive tag key must be included in the requested tags.")
+			return invalidTag("The specified transitive tag key must be included in the requested tags.")
 		}
 		t.askedToHandOn = append(t.askedToHandOn, k)
 	}
 	for key := range r.tags {
-		switch k, handed := named(r.inherited, key); {
+		switch _, handed := named(r.inherited, key); {
 		case handed:
-			return invalidParameter("The tag %s is one that your session hands on, and cannot be replaced", k)
+			return invalidTag("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
-			return invalidParameter("aws: prefixed tag key names are not allowed for external use.")
+			return invalidTag("aws: prefixed tag key names are not allowed for external use.")
 		}
 	}
 	t.Tags = identity.MergeTags(r.inherited, r.tags)

@@ -17,6 +17,9 @@ import (
 // bearer finds out who shows the token of another issuer and what they ask for:
 // the trust policy of the role decides whether the provider's word is enough.
 func (s *Service) bearer(ctx context.Context, in *sts.AssumeRoleWithWebIdentityInput) (*awsapi.Bearer[sts.AssumeRoleWithWebIdentityOutput], error) {
+	if err := checkRole(*in.RoleArn); err != nil {
+		return nil, err
+	}
 	if in.ProviderId != nil {
 		return nil, exception(&oidc.Error{Kind: oidc.Invalid, Message: "No OpenIDConnect provider found in your account for " + *in.ProviderId})
 	}

@@ -114,7 +114,7 @@ func TestATokenThatIsNotEnoughIsRefusedInSTSsWords(t *testing.T) {
 		"another project's role":  {theirs, g.token(nil), "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"},
 		"a role for users":        {users, g.token(nil), "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"},
 		"a role that is not":      {ours + "2", g.token(nil), "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"},
-		"an ARN that is none":     {"arn:aws:s3:::a-bucket-of-mine", g.token(nil), "AccessDenied", "Not authorized"},
+		"an ARN of a bucket":      {"arn:aws:s3:::a-bucket-of-mine", g.token(nil), "ValidationError", "Request ARN is invalid"},
 		"an account that is not":  {"arn:aws:iam::999999999999:role/ci", g.token(nil), "AccessDenied", "Not authorized"},
 		"no token":                {ours, aws.String("token"), "InvalidIdentityToken", "not a valid JWT"},
 		"a forged one":            {ours, &forged, "InvalidIdentityToken", "not signed"},
