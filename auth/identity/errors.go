@@ -32,6 +32,8 @@ func (e *ExistsError) Error() string {
 		return fmt.Sprintf("Instance Profile %s already exists.", e.Name)
 	case KindAccessKey:
 		return fmt.Sprintf("The Access Key with id %s already exists.", e.Name)
+	case KindAccount:
+		return fmt.Sprintf("There is an account %s already.", e.Name)
 	case KindAlias:
 		return fmt.Sprintf("The account alias %s already exists.", e.Name)
 	}
