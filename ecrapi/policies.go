@@ -142,6 +142,12 @@ func (s *Service) parsePolicy(ctx context.Context, text string, use policy.Use, 
 	case err != nil:
 		return nil, fmt.Errorf("read the policy of a %s: %w", of, err)
 	}
+	for _, st := range document.Statements {
+		// The engine could decide by it, but Amazon takes none.
+		if use == policy.Repository && st.NamesResource() {
+			return nil, invalidParameter("PolicyText", "Invalid %s policy provided: a statement has a Resource, which here is the repository itself", of)
+		}
+	}
 	for _, p := range document.Principals() {
 		if p.Type != policy.PrincipalAWS {
 			continue

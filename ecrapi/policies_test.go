@@ -63,6 +63,7 @@ func TestPoliciesThatAreNoneAreRefused(t *testing.T) {
 	for text, says := range map[string]string{
 		`{`:                "Invalid repository policy provided",
 		`{"Statement":[]}`: "Invalid repository policy provided",
+		strings.ReplaceAll(allowPull, `"Effect"`, `"Resource":"*","Effect"`):                   "Invalid repository policy provided: a statement has a Resource",
 		strings.ReplaceAll(allowPull, `"Principal":{"AWS":"222233334444"},`, ""):               "Invalid repository policy provided",
 		strings.ReplaceAll(allowPull, "222233334444", "arn:aws:iam::123456789012:user/nobody"): "Principal not found",
 	} {

@@ -87,3 +87,7 @@ type Statement struct {
 
 	body
 }
+
+// NamesResource reports whether the statement has a Resource or NotResource. One
+// without means the resource that its document is attached to.
+func (s *Statement) NamesResource() bool { return !s.ownResource }
