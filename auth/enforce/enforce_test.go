@@ -212,7 +212,10 @@ func TestEveryDecisionIsWatchedAndRefusalsAreSealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var denied *auth.DeniedError
-	if err := a.Authorize(t.Context(), request("ecr:PutImage")); !errors.As(err, &denied) {
+	push := request("ecr:PutImage")
+	push.Keys = map[string][]string{"aws:tagkeys": {"cost", "owner"}}
+	from := auth.WithOrigin(t.Context(), &auth.Origin{Source: netip.MustParseAddr("10.1.2.3")})
+	if err := a.Authorize(from, push); !errors.As(err, &denied) {
 		t.Fatal(err)
 	}
 	if len(seen) != 2 || !seen[0].Allowed || seen[1].Allowed || seen[0].Deciding.Statement.Sid != "get" {
@@ -221,10 +224,19 @@ func TestEveryDecisionIsWatchedAndRefusalsAreSealed(t *testing.T) {
 	message, ok := strings.CutPrefix(denied.Message, "sealed ")
 	var m struct {
 		Allowed bool
-		Context struct{ Action, Resource string }
+		Context struct {
+			Action, Resource string
+			Conditions       json.RawMessage
+		}
 	}
 	if err := json.Unmarshal([]byte(message), &m); !ok || err != nil || m.Allowed || m.Context.Action != "ecr:PutImage" || m.Context.Resource != demo {
 		t.Errorf("%q: %v", denied.Message, err)
+	}
+	const conditions = `{"items":[{"key":"aws:RequestedRegion","values":{"items":[{"value":"eu-west-1"}]}},` +
+		`{"key":"aws:SecureTransport","values":{"items":[{"value":"false"}]}},{"key":"aws:SourceIp","values":{"items":[{"value":"10.1.2.3"}]}},` +
+		`{"key":"aws:tagkeys","values":{"items":[{"value":"cost"},{"value":"owner"}]}}]}`
+	if got := string(m.Context.Conditions); got != conditions {
+		t.Errorf("the conditions are %s", got)
 	}
 }
 
