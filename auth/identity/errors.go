@@ -33,7 +33,7 @@ func (e *ExistsError) Error() string {
 	case KindAccessKey:
 		return fmt.Sprintf("The Access Key with id %s already exists.", e.Name)
 	case KindAccount:
-		return fmt.Sprintf("There is an account %s already.", e.Name)
+		return fmt.Sprintf("Account %s already exists.", e.Name)
 	case KindAlias:
 		return fmt.Sprintf("The account alias %s already exists.", e.Name)
 	}

@@ -40,6 +40,10 @@ The principal may be a user, a group, a role, a session of a role, or a root.`,
 		if q.Principal == "" || q.Action == "" {
 			return fmt.Errorf("%s needs --principal and --action (%s --help shows how)", c.CommandPath(), c.CommandPath())
 		}
+		// A mistyped action would be denied, which says nothing.
+		if service, name, ok := strings.Cut(q.Action, ":"); !ok || service == "" || name == "" || strings.ContainsAny(q.Action, "*?") {
+			return fmt.Errorf("--action: %q is not of the form SERVICE:OPERATION, without wildcards", q.Action)
+		}
 		q.Keys = map[string][]string{}
 		for _, kv := range *context {
 			k, v, ok := strings.Cut(kv, "=")
