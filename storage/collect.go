@@ -71,7 +71,7 @@ func (r *Registry) promise(ctx context.Context, ref Ref, d digest.Digest, l meta
 // how many are deleted between two pauses.
 const (
 	collectBatch = 50
-	purgeBatch   = 20
+	purgeBatch   = 50
 )
 
 // Collect looks at blobs that are due, at most a batch of them, and returns how
@@ -149,7 +149,7 @@ func (r *Registry) review(ctx context.Context, q meta.Querier, v meta.Review) (u
 // part of the time that it works when there is.
 const (
 	idle = 5 * time.Second
-	duty = 20
+	duty = 10
 )
 
 // RunCollector collects in small steps until the context ends.
@@ -185,12 +185,24 @@ func (r *Registry) RunCollector(ctx context.Context) error {
 // service, every upload has a file of its own.
 type fileLocks [256]sync.Mutex
 
-// lock takes the lock of a digest, which has been validated, by its first byte.
-func (l *fileLocks) lock(d digest.Digest) (unlock func()) {
-	n, err := strconv.ParseUint(d.Encoded()[:2], 16, 8)
-	if err != nil {
-		n = 0 // cannot be, and then one lock serves all
+// lock takes the locks of digests, which have been validated, each by its first
+// byte. All who take several take them in the same order.
+func (l *fileLocks) lock(digests ...digest.Digest) (unlock func()) {
+	var wanted [len(l)]bool
+	for _, d := range digests {
+		n, err := strconv.ParseUint(d.Encoded()[:2], 16, 8)
+		if err != nil {
+			n = 0 // cannot be, and then one lock serves all
+		}
+		wanted[n] = true
 	}
-	l[n].Lock()
-	return l[n].Unlock
+	each := func(do func(*sync.Mutex)) {
+		for n := range wanted {
+			if wanted[n] {
+				do(&l[n])
+			}
+		}
+	}
+	each((*sync.Mutex).Lock)
+	return func() { each((*sync.Mutex).Unlock) }
 }

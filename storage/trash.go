@@ -27,38 +27,64 @@ func (r *Registry) Purge(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("purge deleted images: %w", err)
 	}
-	for i, t := range due {
-		if err := r.purge(ctx, t); err != nil {
-			return i, fmt.Errorf("purge %s: %w", t.Digest, err)
+	if len(due) > 0 {
+		if err := r.purge(ctx, due); err != nil {
+			return 0, fmt.Errorf("purge %d blobs: %w", len(due), err)
 		}
 	}
 	return len(due) + int(images), nil
 }
 
-func (r *Registry) purge(ctx context.Context, t meta.Trashed) error {
-	defer r.files.lock(digest.Digest(t.Digest))()
-	isFile := false
-	err := r.write(ctx, func(q meta.Querier) (err error) {
-		isFile, err = meta.Doom(ctx, q, t.Digest, t.Location)
-		return err
+// purge takes blobs from the trash and deletes their files.
+func (r *Registry) purge(ctx context.Context, due []meta.Trashed) error {
+	digests := make([]digest.Digest, len(due))
+	for i, t := range due {
+		digests[i] = digest.Digest(t.Digest)
+	}
+	defer r.files.lock(digests...)()
+	var doomed []meta.Doomed
+	err := r.write(ctx, func(q meta.Querier) error {
+		doomed = doomed[:0]
+		for _, t := range due {
+			isFile, err := meta.Doom(ctx, q, t.Digest, t.Location)
+			if err != nil {
+				return err
+			}
+			if isFile {
+				doomed = append(doomed, meta.Doomed{Digest: t.Digest, Location: t.Location})
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	r.totals.purged.Add(1)
-	r.totals.purgedBytes.Add(t.Size)
-	if !isFile {
-		return nil
+	for _, t := range due {
+		r.totals.purged.Add(1)
+		r.totals.purgedBytes.Add(t.Size)
 	}
-	return r.deleteFile(ctx, meta.Doomed{Digest: t.Digest, Location: t.Location})
+	return r.deleteFiles(ctx, doomed)
 }
 
-// deleteFile deletes the file of a blob without a record. The caller has its lock.
-func (r *Registry) deleteFile(ctx context.Context, d meta.Doomed) error {
-	if err := r.blobs.Delete(ctx, digest.Digest(d.Digest), d.Location); err != nil {
-		return err
+// deleteFiles deletes the files of blobs without records. The caller has their
+// locks.
+func (r *Registry) deleteFiles(ctx context.Context, list []meta.Doomed) error {
+	if len(list) == 0 {
+		return nil
 	}
-	return r.note(ctx, func(q meta.Querier) error { return meta.EndDoom(ctx, q, d) })
+	for _, d := range list {
+		if err := r.blobs.Delete(ctx, digest.Digest(d.Digest), d.Location); err != nil {
+			return err
+		}
+	}
+	return r.note(ctx, func(q meta.Querier) error {
+		for _, d := range list {
+			if err := meta.EndDoom(ctx, q, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // deleteDoomed deletes what a crash, or a failure to delete, left to be deleted.
@@ -84,7 +110,7 @@ func (r *Registry) deleteIfDoomed(ctx context.Context, d meta.Doomed) error {
 	if !doomed {
 		return r.note(ctx, func(q meta.Querier) error { return meta.EndDoom(ctx, q, d) })
 	}
-	return r.deleteFile(ctx, d)
+	return r.deleteFiles(ctx, []meta.Doomed{d})
 }
 
 // deleteManifest deletes a manifest with its tags, and keeps it in the trash. What
