@@ -45,7 +45,23 @@ func NewResources(engine *storage.Registry) *Resources {
 // Access implements enforce.Resources. What is not a repository says nothing; for
 // one that does not exist, the registry alone speaks.
 func (r *Resources) Access(ctx context.Context, q auth.Request) (enforce.Access, error) {
-	return r.known.Get(r.engine, q.Resource, func() (enforce.Access, error) { return r.read(ctx, q.Resource) })
+	a, err := r.known.Get(r.engine, q.Resource, func() (enforce.Access, error) { return r.read(ctx, q.Resource) })
+	if q.Principal.IsRoot() && q.Principal.Account == q.ResourceAccount && isPolicyAction(q.Action) {
+		a.Policy, a.Registry = nil, nil
+	}
+	return a, err
+}
+
+// isPolicyAction reports whether an action is one on policies themselves. For the
+// root of the owner they say nothing about those: else a policy that was forced
+// could shut everybody out for ever.
+func isPolicyAction(action string) bool {
+	switch action {
+	case "ecr:GetRepositoryPolicy", "ecr:SetRepositoryPolicy", "ecr:DeleteRepositoryPolicy",
+		"ecr:GetRegistryPolicy", "ecr:PutRegistryPolicy", "ecr:DeleteRegistryPolicy":
+		return true
+	}
+	return false
 }
 
 func (r *Resources) read(ctx context.Context, resource string) (enforce.Access, error) {

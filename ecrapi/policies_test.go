@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+
+	"drydock/auth"
 )
 
 const (
@@ -90,4 +92,30 @@ func TestARegistrysPolicyIsKeptAsItWasPut(t *testing.T) {
 	must(s.DeleteRegistryPolicy(ctx, &ecr.DeleteRegistryPolicyInput{}))(t)
 	_, err = s.DeleteRegistryPolicy(ctx, &ecr.DeleteRegistryPolicyInput{})
 	wantCode(t, err, "RegistryPolicyNotFoundException")
+}
+
+func TestTheRootOfTheOwnerFindsAWayBack(t *testing.T) {
+	s, ctx := newService(t)
+	name := aws.String("demo")
+	must(s.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: name}))(t)
+	must(s.SetRepositoryPolicy(ctx, &ecr.SetRepositoryPolicyInput{RepositoryName: name, PolicyText: aws.String(denyAll), Force: true}))(t)
+	r := NewResources(s.engine)
+	for _, c := range []struct {
+		who, action string
+		speaks      bool
+	}{
+		{auth.RootARN(account), "ecr:DeleteRepositoryPolicy", false},
+		{auth.RootARN(account), "ecr:SetRepositoryPolicy", false},
+		{auth.RootARN(account), "ecr:PutImage", true},
+		{"arn:aws:iam::" + account + ":user/dev", "ecr:DeleteRepositoryPolicy", true},
+		{auth.RootARN(other), "ecr:DeleteRepositoryPolicy", true},
+	} {
+		a, err := r.Access(ctx, auth.Request{
+			Principal: auth.Principal{ARN: c.who, Account: strings.Split(c.who, ":")[4]}, Action: c.action,
+			Resource: "arn:aws:ecr:eu-west-1:" + account + ":repository/demo", ResourceAccount: account,
+		})
+		if err != nil || (a.Policy != nil) != c.speaks {
+			t.Errorf("%s, %s: %+v, %v", c.who, c.action, a, err)
+		}
+	}
 }

@@ -73,14 +73,14 @@ func openAccess(ctx context.Context, s site, db meta.DB, engine *storage.Registr
 		return nil, err
 	}
 	if a.guardrails, err = guardrails(s.cfg.Guardrail); err != nil {
-		return nil, err
+		return nil, &fileError{err}
 	}
 	if a.messages, err = stsapi.NewMessages(box); err != nil {
 		return nil, err
 	}
 	issuers, err := declared(ctx, s, a.identities)
 	if err != nil {
-		return nil, err
+		return nil, &fileError{err}
 	}
 	if a.tokens, err = oidc.New(oidc.Options{Issuers: issuers, Now: time.Now, Client: &http.Client{Timeout: 10 * time.Second}}); err != nil {
 		return nil, err
@@ -104,6 +104,12 @@ func (a *access) watch(ctx context.Context, d enforce.Decision) {
 		a.identities.Used(key, service, d.Request.Region)
 	}
 }
+
+// fileError is a mistake in a file of the user's, which has nothing to do with the
+// data folder.
+type fileError struct{ error }
+
+func (e *fileError) Unwrap() error { return e.error }
 
 // openBox takes the key of the environment, else the one in the data folder.
 func openBox(cfg config.Config, folder *datadir.Folder) (*seal.Box, error) {

@@ -92,6 +92,10 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 // explainStorage says what to do about storage that cannot be opened. A database
 // tells of a full disk in its own way.
 func explainStorage(path string, err error) error {
+	var file *fileError
+	if errors.As(err, &file) {
+		return file
+	}
 	if errors.Is(err, storage.ErrFull) || errors.Is(err, meta.ErrFull) {
 		err = fmt.Errorf("%w: %w", syscall.ENOSPC, err)
 	}
