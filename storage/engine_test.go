@@ -34,7 +34,7 @@ type engine struct {
 	small int
 }
 
-func newEngine(t *testing.T) *engine {
+func newEngine(t testing.TB) *engine {
 	t.Helper()
 	dir := t.TempDir()
 	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "drydock.db"))
@@ -57,7 +57,7 @@ func newEngine(t *testing.T) *engine {
 }
 
 // restart is what the next run of the server finds.
-func (e *engine) restart(t *testing.T) {
+func (e *engine) restart(t testing.TB) {
 	t.Helper()
 	var err error
 	if e.Registry, err = New(t.Context(), e.options); err != nil {
@@ -79,7 +79,7 @@ func newFileEngine(t *testing.T) *engine {
 func (e *engine) uploadFile(id string) string { return filepath.Join(e.blobDir, "uploads", id) }
 
 // repository creates one and returns its name.
-func (e *engine) repository(t *testing.T, name string, m Mutability) Ref {
+func (e *engine) repository(t testing.TB, name string, m Mutability) Ref {
 	t.Helper()
 	ref := Ref{Scope{"123456789012", "eu-west-1"}, name}
 	if _, err := e.CreateRepository(t.Context(), ref, RepositoryOptions{Mutability: m}); err != nil {
