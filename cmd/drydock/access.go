@@ -80,7 +80,7 @@ func openAccess(ctx context.Context, s site, db meta.DB, engine *storage.Registr
 	}
 	issuers, err := declared(ctx, s, a.identities)
 	if err != nil {
-		return nil, &fileError{err}
+		return nil, err
 	}
 	if a.tokens, err = oidc.New(oidc.Options{Issuers: issuers, Now: time.Now, Client: &http.Client{Timeout: 10 * time.Second}}); err != nil {
 		return nil, err

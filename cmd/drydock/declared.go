@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"drydock/auth/declare"
 	"drydock/auth/identity"
 	"drydock/auth/oidc"
+	"drydock/storage/meta"
 )
 
 // declared makes the identities as the file of --iam declares them and returns
@@ -18,16 +20,20 @@ func declared(ctx context.Context, s site, identities *identity.Store) ([]oidc.I
 	}
 	d, err := declare.Read(file, declare.Options{Account: s.cfg.Account, LookupEnv: os.LookupEnv})
 	if err != nil {
-		return nil, err
+		return nil, &fileError{err}
 	}
 	plan, err := d.Plan(ctx, identities)
 	if err != nil {
-		return nil, err
+		return nil, &fileError{err}
 	}
-	if err := plan.Apply(ctx, func(change string) {
+	err = plan.Apply(ctx, func(change string) {
 		s.log.Info("changed as declared", "file", file, "change", change)
-	}); err != nil {
-		return nil, err
+	})
+	switch {
+	case errors.Is(err, meta.ErrFull):
+		return nil, err // the disk's fault, and no mistake in the file
+	case err != nil:
+		return nil, &fileError{err}
 	}
 	if len(plan.Changes()) == 0 {
 		s.log.Info("the identities are as declared", "file", file)
