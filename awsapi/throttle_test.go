@@ -9,6 +9,32 @@ import (
 	"drydock/auth/throttle"
 )
 
+func TestTooManyWrongTokensOfOthersAreHeldBack(t *testing.T) {
+	refused := 0
+	th, err := throttle.New(throttle.Options{Burst: 2, Every: time.Hour, Now: time.Now, Refused: func(string) { refused++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newOpenHouse(t)
+	h.throttle = th.Door("aws")
+	for _, step := range []struct{ form, says string }{
+		{"eve's", "AccessDenied"}, {"eve's", "AccessDenied"}, // no forgeries
+		{"forged", "InvalidIdentityToken"}, {"forged", "InvalidIdentityToken"},
+		{"forged", "<Code>Throttling</Code><Message>Rate exceeded</Message>"}, {"good", "<Code>Throttling</Code>"},
+	} {
+		if w := h.post("localhost", openForm+step.form); w.Code < 400 || !strings.Contains(w.Body.String(), step.says) {
+			t.Errorf("%s: %d %s, want %s", step.form, w.Code, w.Body, step.says)
+		}
+	}
+	if refused != 2 {
+		t.Errorf("%d refusals were counted", refused)
+	}
+	// A signature that is not there needs no check.
+	if w := h.post("localhost", "Action=GetSessionToken&Version=2011-06-15"); !strings.Contains(w.Body.String(), "MissingAuthenticationToken") {
+		t.Errorf("without anything: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestTooManyWrongSignaturesAreHeldBackAndProvedKeysAreNot(t *testing.T) {
 	refused := 0
 	th, err := throttle.New(throttle.Options{Burst: 2, Every: time.Hour, Now: time.Now, Refused: func(string) { refused++ }})

@@ -11,18 +11,20 @@ import (
 // each package, the packages of ours that it must not reach, however indirectly.
 func TestPackagesKnowOnlyWhatIsBelowThem(t *testing.T) {
 	for pkg, above := range map[string][]string{
-		"drydock/auth":          {"drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage"},
-		"drydock/auth/sigv4":    {"drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage"},
-		"drydock/auth/policy":   {"drydock/auth/identity", "drydock/auth/enforce", "drydock/awsapi", "drydock/storage", "drydock/registry", "drydock/ecrapi", "net/http", "database/sql"},
-		"drydock/auth/identity": {"drydock/auth/enforce", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage/blob"},
-		"drydock/auth/enforce":  {"drydock/awsapi", "drydock/registry", "drydock/ecrapi"},
-		"drydock/auth/token":    {"drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage"},
-		"drydock/awsapi":        {"drydock/registry", "drydock/ecrapi", "drydock/storage", "github.com/aws/aws-sdk-go-v2/service/ecr"},
-		"drydock/storage":       {"drydock/auth", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "net/http/httputil", "github.com/aws/aws-sdk-go-v2"},
-		"drydock/storage/blob":  {"drydock/storage/meta", "drydock/auth"},
-		"drydock/storage/meta":  {"drydock/storage/blob", "drydock/auth"},
-		"drydock/registry":      {"drydock/awsapi", "drydock/ecrapi", "github.com/aws/aws-sdk-go-v2"},
-		"drydock/ecrapi":        {"drydock/registry", "drydock/cmd"},
+		"drydock/auth":               {"drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage"},
+		"drydock/auth/sigv4":         {"drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage"},
+		"drydock/auth/policy":        {"drydock/auth/identity", "drydock/auth/enforce", "drydock/awsapi", "drydock/storage", "drydock/registry", "drydock/ecrapi", "net/http", "database/sql"},
+		"drydock/auth/identity":      {"drydock/auth/enforce", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage/blob"},
+		"drydock/auth/enforce":       {"drydock/awsapi", "drydock/registry", "drydock/ecrapi"},
+		"drydock/auth/token":         {"drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage"},
+		"drydock/auth/token/keyring": {"drydock/auth/identity", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage/blob"},
+		"drydock/auth/throttle":      {"drydock/auth/token", "drydock/auth/sigv4", "drydock/awsapi", "drydock/registry", "drydock/storage", "net/http"},
+		"drydock/awsapi":             {"drydock/registry", "drydock/ecrapi", "drydock/storage", "github.com/aws/aws-sdk-go-v2/service/ecr"},
+		"drydock/storage":            {"drydock/auth", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "net/http/httputil", "github.com/aws/aws-sdk-go-v2"},
+		"drydock/storage/blob":       {"drydock/storage/meta", "drydock/auth"},
+		"drydock/storage/meta":       {"drydock/storage/blob", "drydock/auth"},
+		"drydock/registry":           {"drydock/awsapi", "drydock/ecrapi", "github.com/aws/aws-sdk-go-v2"},
+		"drydock/ecrapi":             {"drydock/registry", "drydock/cmd"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", pkg).Output()
 		if err != nil {

@@ -182,6 +182,54 @@ func TestKeysThatCannotBeAskedAreNotAWrongKey(t *testing.T) {
 	}
 }
 
+// TestARefusalTellsNothingOfWhetherAKeyExists holds the answers to be the same, and
+// the work for them: what is allocated on the way stands for that, since times
+// differ from one moment to the next.
+func TestARefusalTellsNothingOfWhetherAKeyExists(t *testing.T) {
+	temporary := testCredential()
+	temporary.AccessKeyID, temporary.SessionTokenHash, temporary.Expires = "ASIATEMPORARY", auth.HashSessionToken("token"), testTime.Add(time.Hour)
+	v := testVerifier(t, testCredential(), temporary)
+	measure := func(s signed) (error, float64) {
+		r, _ := s.request(t)
+		_, err := v.Precheck(t.Context(), r)
+		return err, testing.AllocsPerRun(100, func() {
+			if _, again := v.Precheck(t.Context(), r); again == nil {
+				t.Fatal("accepted")
+			}
+		})
+	}
+	want, work := measure(signed{id: "ASIANOBODY", token: "other"})
+	for name, s := range map[string]signed{
+		"a temporary key with another token": {id: "ASIATEMPORARY", token: "other"},
+		"a lasting key with a token":         {token: "other"},
+	} {
+		err, n := measure(s)
+		if err != want {
+			t.Errorf("%s: %v, and for a key that does not exist %v", name, err, want)
+		}
+		if n != work {
+			t.Errorf("%s: %v allocations, and for a key that does not exist %v", name, n, work)
+		}
+	}
+}
+
+func TestWhoseSignatureARequestClaimsToCarry(t *testing.T) {
+	for name, c := range map[string]struct {
+		send signed
+		id   string
+	}{
+		"in a header":       {signed{id: "AKIASOMEBODY", secret: "whatever"}, "AKIASOMEBODY"},
+		"in a query string": {signed{id: "AKIASOMEBODY", method: "GET", presign: true}, "AKIASOMEBODY"},
+		"nowhere":           {signed{afterSigning: func(r *http.Request) { r.Header.Del("Authorization") }}, ""},
+		"in another scheme": {signed{afterSigning: func(r *http.Request) { r.SetBasicAuth("AWS", "x") }}, ""},
+	} {
+		r, _ := c.send.request(t)
+		if id, ok := AccessKeyID(r); id != c.id || ok != (c.id != "") {
+			t.Errorf("%s: %q, %t", name, id, ok)
+		}
+	}
+}
+
 func TestAVerifierNeedsKeysAndAClock(t *testing.T) {
 	if _, err := New(nil, time.Now); err == nil {
 		t.Error("made without keys")

@@ -36,6 +36,7 @@ func TestWhatHappenedIsInTheScrape(t *testing.T) {
 	m.Request("registry", &observe.Request{Operation: "GetManifest", Status: 404, BytesIn: 3, BytesOut: 70}, 3*time.Millisecond)
 	m.Request("registry", &observe.Request{Status: 200}, time.Second)
 	m.Decision("ecr:PutImage", "deny")
+	m.Throttled("aws")
 	m.UploadStarted()
 	m.UploadStarted()()
 
@@ -48,6 +49,7 @@ func TestWhatHappenedIsInTheScrape(t *testing.T) {
 		`drydock_http_received_bytes_total{surface="registry"} 3`,
 		`drydock_http_sent_bytes_total{surface="registry"} 70`,
 		`drydock_authorization_decisions_total{action="ecr:PutImage",decision="deny"} 1`,
+		`drydock_throttled_requests_total{surface="aws"} 1`,
 		`drydock_uploads_in_progress 1`,
 		`drydock_database_size_bytes 2000`,
 	} {
