@@ -2,9 +2,10 @@ package stsapi
 
 import (
 	"context"
-	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -71,12 +72,30 @@ func (s *Service) assumeWithToken(ctx context.Context, in *sts.AssumeRoleWithWeb
 }
 
 // The forms that session tags and a source identity have, which the model of the
-// API states of its parameters and nobody has checked of a token.
-var (
-	tagKeyForm   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
-	tagValueForm = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$`)
-	sourceForm   = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
-)
+// API states of its parameters and nobody has checked of a token. They are not
+// regular expressions because one of these, once compiled, takes megabytes.
+
+// isTagText reports whether s may be the key or the value of a tag, of a number of
+// characters from least to most: letters, spaces, numbers and _.:/=+-@.
+func isTagText(s string, least, most int) bool {
+	n := 0
+	for _, c := range s {
+		if n++; c == utf8.RuneError || !unicode.In(c, unicode.L, unicode.Z, unicode.N) && !strings.ContainsRune("_.:/=+-@", c) {
+			return false
+		}
+	}
+	return n >= least && n <= most
+}
+
+// isSource reports whether s may be a source identity.
+func isSource(s string) bool {
+	for _, c := range []byte(s) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("_+=,.@-", c) >= 0) {
+			return false
+		}
+	}
+	return len(s) >= 2 && len(s) <= 64
+}
 
 // maxTags is how many session tags there may be.
 const maxTags = 50
@@ -86,7 +105,7 @@ func fit(c *oidc.Claims) error {
 	wrong := func(what, value string) error {
 		return exception(&oidc.Error{Kind: oidc.Rejected, Message: "The token holds a " + what + " that a session cannot have: " + value})
 	}
-	if c.SourceIdentity != "" && !sourceForm.MatchString(c.SourceIdentity) {
+	if c.SourceIdentity != "" && !isSource(c.SourceIdentity) {
 		return wrong("source identity", c.SourceIdentity)
 	}
 	if len(c.Tags) > maxTags {
@@ -95,7 +114,7 @@ func fit(c *oidc.Claims) error {
 	folded := make(map[string]bool, len(c.Tags))
 	for key, value := range c.Tags {
 		fold := strings.ToLower(key)
-		if !tagKeyForm.MatchString(key) || !tagValueForm.MatchString(value) || folded[fold] {
+		if !isTagText(key, 1, 128) || !isTagText(value, 0, 256) || folded[fold] {
 			return wrong("tag", key)
 		}
 		folded[fold] = true

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -42,11 +41,6 @@ folder.`,
 		cfg, err := source.Load(standard)
 		if err != nil {
 			return err
-		}
-		if p.getenv("GOGC") == "" {
-			// The heap is a few MiB and most of it lives as long as a request:
-			// collecting it half as often costs little memory.
-			debug.SetGCPercent(200)
 		}
 		ctx, hurry, done := untilStopped()
 		defer done()
