@@ -107,6 +107,8 @@ func exception(err error, a about) error {
 		return &types.TooManyTagsException{Message: sentence("A repository can have at most %d tags", tooManyTags.Max)}
 	case errors.Is(err, storage.ErrFull):
 		return fault(err, "The registry's disk is full: free space there, then try again")
+	case errors.Is(err, storage.ErrUnavailable):
+		return fault(err, "The registry cannot reach its storage at the moment: try again")
 	case errors.Is(err, storage.ErrClosed):
 		return fault(err, "The registry is shutting down: try again")
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"drydock/storage"
 )
 
 // headBlob serves HEAD from the records alone.
@@ -24,11 +26,22 @@ func (h *Handler) headBlob(x *exchange) error {
 // getBlob serves GET, with ranges and conditions. http.ServeContent, given the
 // bare file and the bare ResponseWriter, lets the kernel send it.
 func (h *Handler) getBlob(x *exchange) error {
+	if h.redirect {
+		if sent, err := h.redirectBlob(x); sent || err != nil {
+			return err
+		}
+	}
 	content, b, err := h.engine.OpenBlob(x.context(), x.ref, x.digest)
 	if err != nil {
 		return err
 	}
 	defer content.Close()
+	// What cannot be had is to be told by the status, while there is none yet.
+	if offset, n, ok := x.wanted(b.Size); ok {
+		if err := storage.Fetch(content, offset, n); err != nil {
+			return err
+		}
+	}
 	x.blobHeaders()
 	if err := checkRange(x, b.Size); err != nil {
 		return err
@@ -37,6 +50,47 @@ func (h *Handler) getBlob(x *exchange) error {
 	// What ServeContent sent, only the headers tell.
 	x.seen.Status, x.seen.BytesOut = sent(x.w.Header(), x.http, b.Size)
 	return nil
+}
+
+// redirectBlob sends the client to where the bytes are, and reports whether that
+// is an address. Of ranges it asks there.
+func (h *Handler) redirectBlob(x *exchange) (sent bool, err error) {
+	address, err := h.engine.BlobURL(x.context(), x.ref, x.digest)
+	if err != nil || address == "" {
+		return false, err
+	}
+	header := x.w.Header()
+	header.Set("Docker-Content-Digest", string(x.digest))
+	header.Set("Location", address)
+	// The address is good for a while only.
+	header.Set("Cache-Control", "no-store")
+	return true, x.body(http.StatusTemporaryRedirect, nil)
+}
+
+// wanted tells which bytes http.ServeContent is going to read, if that is plain:
+// there is one range or none, and no condition.
+func (x *exchange) wanted(size int64) (offset, n int64, plain bool) {
+	for _, condition := range []string{"If-Match", "If-None-Match", "If-Range"} {
+		if x.http.Header.Get(condition) != "" {
+			return 0, 0, false
+		}
+	}
+	header := x.http.Header.Get("Range")
+	if header == "" {
+		return 0, size, size > 0
+	}
+	r, ok := strings.CutPrefix(header, "bytes=")
+	from, to, dash := strings.Cut(r, "-")
+	first, err1 := strconv.ParseInt(cmp.Or(from, "0"), 10, 64)
+	last, err2 := strconv.ParseInt(cmp.Or(to, strconv.FormatInt(size-1, 10)), 10, 64)
+	switch {
+	case !ok || !dash || from+to == "" || err1 != nil || err2 != nil:
+		return 0, 0, false
+	case from == "":
+		first, last = size-min(last, size), size-1
+	}
+	last = min(last, size-1)
+	return first, last - first + 1, first >= 0 && first <= last
 }
 
 // checkRange answers ranges that hold no byte of the blob with the spec's kind of

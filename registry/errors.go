@@ -93,6 +93,9 @@ func (h *Handler) translate(x *exchange, err error) (errcode.Error, int) {
 	case errors.Is(err, storage.ErrFull):
 		h.warn(x, "there is no room for what a client sends", err)
 		return errcode.ErrorCodeDenied.WithMessage("the registry has no space left; free some and push again"), http.StatusInsufficientStorage
+	case errors.Is(err, storage.ErrUnavailable):
+		h.warn(x, "the storage cannot be reached", err)
+		return errcode.ErrorCodeUnavailable.WithMessage("the registry cannot reach its storage at the moment; try again"), http.StatusServiceUnavailable
 	case errors.Is(err, storage.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return errcode.ErrorCodeUnavailable.WithMessage("the registry is shutting down or the request was given up"), http.StatusServiceUnavailable
 	}

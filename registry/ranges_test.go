@@ -76,6 +76,62 @@ func TestRangesAreAnsweredAsTheyAreRecorded(t *testing.T) {
 	}
 }
 
+// watched remembers what was read of it.
+type watched struct {
+	*bytes.Reader
+	first, end int64
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	at, _ := w.Seek(0, io.SeekCurrent)
+	n, err := w.Reader.Read(p)
+	if n > 0 {
+		if w.end == 0 {
+			w.first = at
+		}
+		w.end = at + int64(n)
+	}
+	return n, err
+}
+
+func TestWhatIsFetchedIsWhatIsThenRead(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789"), 1000)
+	size := int64(len(content))
+	for header, plain := range map[string]bool{
+		"": true, "bytes=0-0": true, "bytes=0-9999": true, "bytes=300-": true, "bytes=-400": true, "bytes=-40000": true,
+		"bytes=9999-": true, "bytes=5-50000": true, "bytes=-1": true,
+		// Of these it cannot be told, or nothing is read.
+		"bytes=10000-": false, "bytes=-0": false, "bytes=0-1,4-5": false, "bytes=": false, "bytes=-": false, "bytes=5-4": false,
+		"bytes=x-y": false, "bytes=--5": false, "lines=1-2": false, "bytes=0-99999999999999999999": false,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		if header != "" {
+			r.Header.Set("Range", header)
+		}
+		x := &exchange{w: httptest.NewRecorder(), http: r}
+		offset, n, ok := x.wanted(size)
+		if ok != plain {
+			t.Errorf("%q: plain %v, want %v", header, ok, plain)
+		}
+		if !ok {
+			continue
+		}
+		seen := &watched{Reader: bytes.NewReader(content)}
+		x.w.Header().Set("Content-Type", "application/octet-stream")
+		http.ServeContent(x.w, r, "", time.Time{}, seen)
+		if seen.first != offset || seen.end != offset+n {
+			t.Errorf("%q: %d to %d would be fetched, but %d to %d was read", header, offset, offset+n, seen.first, seen.end)
+		}
+		r.Header.Set("If-None-Match", `"x"`)
+		if _, _, ok := x.wanted(size); ok {
+			t.Errorf("%q: fetched though the condition may not hold", header)
+		}
+	}
+	if _, _, ok := (&exchange{http: httptest.NewRequest(http.MethodGet, "/", nil)}).wanted(0); ok {
+		t.Error("nothing of an empty blob can be fetched")
+	}
+}
+
 func TestChunksSayWhereTheyBelong(t *testing.T) {
 	for _, c := range []struct {
 		header string

@@ -53,6 +53,9 @@ type Options struct {
 	Authorizer auth.Authorizer
 	Names      *registryhost.Names
 	Log        *slog.Logger
+	// Redirect sends those who get a blob to where the engine has it, if that is
+	// an address.
+	Redirect bool
 }
 
 // Handler serves /v2/.
@@ -63,6 +66,7 @@ type Handler struct {
 	authorizer auth.Authorizer
 	names      *registryhost.Names
 	log        *slog.Logger
+	redirect   bool
 }
 
 // New makes a handler. It is an error to leave anything out.
@@ -70,7 +74,7 @@ func New(o Options) (*Handler, error) {
 	if o.Engine == nil || o.Tokens == nil || o.Throttle == nil || o.Authorizer == nil || o.Names == nil || o.Log == nil {
 		return nil, errors.New("the registry needs an engine, tokens, a throttle, an authorizer, names and a log")
 	}
-	return &Handler{engine: o.Engine, tokens: o.Tokens, throttle: o.Throttle, authorizer: o.Authorizer, names: o.Names, log: o.Log}, nil
+	return &Handler{engine: o.Engine, tokens: o.Tokens, throttle: o.Throttle, authorizer: o.Authorizer, names: o.Names, log: o.Log, redirect: o.Redirect}, nil
 }
 
 // exchange is a request being answered.

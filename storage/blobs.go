@@ -33,18 +33,12 @@ func (r *Registry) StatBlob(ctx context.Context, ref Ref, d digest.Digest) (Blob
 }
 
 // OpenBlob opens a blob that a repository holds. On disk the reader is an
-// *os.File, unless the blob is small. Errors: as StatBlob; any other means that
-// the bytes are damaged or out of reach.
+// *os.File, unless the blob is small. Errors: as StatBlob; any other, of Fetch and
+// of reading too, means that the bytes are damaged or out of reach.
 func (r *Registry) OpenBlob(ctx context.Context, ref Ref, d digest.Digest) (io.ReadSeekCloser, Blob, error) {
-	if err := checkDigest(d); err != nil {
+	row, err := r.linkedBlob(ctx, ref, d)
+	if err != nil {
 		return nil, Blob{}, err
-	}
-	row, err := meta.LinkedBlob(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, string(d))
-	switch {
-	case errors.Is(err, meta.ErrNotFound):
-		return nil, Blob{}, r.absent(ctx, ref, &BlobUnknownError{ref, d})
-	case err != nil:
-		return nil, Blob{}, fmt.Errorf("look for blob %s in %s: %w", d, ref.Name, err)
 	}
 	b := Blob{Digest: d, Size: row.Size}
 	if row.Content != nil {
@@ -52,9 +46,45 @@ func (r *Registry) OpenBlob(ctx context.Context, ref Ref, d digest.Digest) (io.R
 	}
 	f, err := r.blobs.Open(ctx, d, row.Location, row.Size)
 	if err != nil {
-		return nil, Blob{}, err
+		return nil, Blob{}, fault(err)
 	}
 	return f, b, nil
+}
+
+// Fetch has n bytes of an opened blob asked for, from the offset on, where reading
+// means asking: so a failure is known before an answer is begun.
+func Fetch(content io.ReadSeekCloser, offset, n int64) error {
+	f, asks := content.(blob.Fetcher)
+	if !asks {
+		return nil
+	}
+	return fault(f.Fetch(offset, n))
+}
+
+// BlobURL returns an address at which anybody may get a blob that a repository
+// holds, for a while, or "" when there is none. Errors: as StatBlob.
+func (r *Registry) BlobURL(ctx context.Context, ref Ref, d digest.Digest) (string, error) {
+	row, err := r.linkedBlob(ctx, ref, d)
+	if err != nil || row.Content != nil {
+		return "", err
+	}
+	return r.blobs.URL(ctx, d, row.Location)
+}
+
+// linkedBlob finds the record of a blob that a repository holds. Errors: as
+// StatBlob.
+func (r *Registry) linkedBlob(ctx context.Context, ref Ref, d digest.Digest) (meta.Blob, error) {
+	if err := checkDigest(d); err != nil {
+		return meta.Blob{}, err
+	}
+	row, err := meta.LinkedBlob(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, string(d))
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return meta.Blob{}, r.absent(ctx, ref, &BlobUnknownError{ref, d})
+	case err != nil:
+		return meta.Blob{}, fmt.Errorf("look for blob %s in %s: %w", d, ref.Name, err)
+	}
+	return row, nil
 }
 
 // inMemory reads what needs no closing.
@@ -135,5 +165,5 @@ func (r *Registry) stored(ctx context.Context, d digest.Digest) (there bool, spo
 	if errors.Is(err, blob.ErrNotFound) || err == nil && size != b.Size {
 		return false, &b.Location, nil
 	}
-	return err == nil, nil, err
+	return err == nil, nil, fault(err)
 }

@@ -11,6 +11,10 @@ import (
 // ErrFull is returned, wrapped, when the disk has no room for what was sent.
 var ErrFull = errors.New("no space left for blobs or records")
 
+// ErrUnavailable is returned, wrapped, when what holds blobs or records does not
+// answer. The same may work a moment later.
+var ErrUnavailable = errors.New("the storage cannot be reached at the moment")
+
 // ErrClosed is returned, wrapped, when the engine is shutting down.
 var ErrClosed = errors.New("the registry is shutting down")
 

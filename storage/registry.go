@@ -116,6 +116,8 @@ func fault(err error) error {
 		return nil
 	case errors.Is(err, meta.ErrFull), errors.Is(err, blob.ErrFull):
 		return fmt.Errorf("%w: %w", ErrFull, err)
+	case errors.Is(err, blob.ErrUnavailable):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, meta.ErrClosed):
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}

@@ -29,6 +29,10 @@ var ErrFull = errors.New("no space left for blobs")
 // or shorter than it has to be.
 var ErrNotFound = errors.New("the bytes are not there")
 
+// ErrUnavailable is returned, wrapped, when the backend does not answer, or only
+// that it cannot now. It may a moment later.
+var ErrUnavailable = errors.New("the blobs cannot be reached at the moment")
+
 // Driver is a backend: distribution's contract, which its test suite certifies,
 // plus what uploads and fast pulls need, which storage/blob/blobtest does.
 type Driver interface {
@@ -62,8 +66,8 @@ type Driver interface {
 }
 
 // Writer writes the file of an upload. Its methods are not called by several
-// goroutines at once. Errors: ErrFull, and ErrNotFound when what had been written
-// before has gone.
+// goroutines at once. Errors: ErrFull, ErrUnavailable, and ErrNotFound when what had
+// been written before has gone.
 type Writer interface {
 	driver.FileWriter
 	// Flush stores what was written, and returns the mark by which Resume goes on

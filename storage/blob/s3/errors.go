@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/distribution/distribution/v3/registry/storage/driver"
@@ -62,6 +63,10 @@ func failed(doing, key string, err error) error {
 	}
 	if status(err) == http.StatusInsufficientStorage {
 		return fmt.Errorf("%w: %w", blob.ErrFull, err)
+	}
+	var exhausted *retry.MaxAttemptsError
+	if errors.As(err, &exhausted) || status(err) >= 500 && !isUnable(err) {
+		return fmt.Errorf("%w: %w", blob.ErrUnavailable, err)
 	}
 	return err
 }

@@ -186,7 +186,7 @@ func TestFaultsThatStayAreErrors(t *testing.T) {
 	s := s3test.Start(t)
 	for name, c := range map[string]struct {
 		fault func(*http.Request) (*http.Response, error)
-		full  bool
+		full  bool // rather than unavailable
 	}{
 		"500":            {fault: func(r *http.Request) (*http.Response, error) { return answer(r, 500, "InternalError"), nil }},
 		"SlowDown":       {fault: func(r *http.Request) (*http.Response, error) { return answer(r, 503, "SlowDown"), nil }},
@@ -217,7 +217,7 @@ func TestFaultsThatStayAreErrors(t *testing.T) {
 			if err == nil {
 				err = w.Commit(t.Context())
 			}
-			if err == nil || errors.Is(err, blob.ErrFull) != c.full || errors.Is(err, blob.ErrNotFound) {
+			if err == nil || errors.Is(err, blob.ErrFull) != c.full || errors.Is(err, blob.ErrUnavailable) == c.full || errors.Is(err, blob.ErrNotFound) {
 				t.Errorf("%s at %s: got %v", name, at, err)
 			}
 			if err := w.Commit(t.Context()); err == nil {

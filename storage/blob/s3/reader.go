@@ -125,8 +125,10 @@ func (r *reader) insist(try func() error) error {
 			return r.ctx.Err()
 		case isMissing(err):
 			return gone(r.path)
-		case r.failures >= attempts, isFinal(err):
+		case isFinal(err):
 			return failed("read", r.key, err)
+		case r.failures >= attempts:
+			return failed("read", r.key, fmt.Errorf("%w: %w", blob.ErrUnavailable, err))
 		}
 	}
 }
