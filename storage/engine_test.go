@@ -18,8 +18,7 @@ import (
 
 	"drydock/storage/blob"
 	"drydock/storage/blob/disk"
-	"drydock/storage/meta"
-	"drydock/storage/meta/sqlite"
+	"drydock/storage/meta/testdb"
 )
 
 const uploadExpiry = time.Hour
@@ -37,11 +36,7 @@ type engine struct {
 func newEngine(t testing.TB) *engine {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "drydock.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := testdb.New(t).Open(t)
 	e := &engine{blobDir: filepath.Join(dir, "blobs"), clock: time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC), small: smallBlob}
 	files, err := disk.New(e.blobDir)
 	if err != nil {
@@ -153,7 +148,7 @@ func (e *engine) image(t *testing.T, ref Ref, of string, tags ...string) v1.Desc
 }
 
 // imageOf writes an image manifest.
-func imageOf(t *testing.T, config v1.Descriptor, layers ...v1.Descriptor) []byte {
+func imageOf(t testing.TB, config v1.Descriptor, layers ...v1.Descriptor) []byte {
 	t.Helper()
 	config.MediaType = v1.MediaTypeImageConfig
 	return encode(t, v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Config: config, Layers: layers})
@@ -165,7 +160,7 @@ func indexOf(t *testing.T, manifests ...v1.Descriptor) []byte {
 	return encode(t, v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: manifests})
 }
 
-func encode(t *testing.T, v any) []byte {
+func encode(t testing.TB, v any) []byte {
 	t.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -195,6 +190,3 @@ func TestWriteAfterTheDatabaseIsClosedIsErrClosed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-// The database fulfils the contract that the engine asks for.
-var _ meta.DB = (*sqlite.DB)(nil)

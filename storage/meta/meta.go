@@ -1,7 +1,8 @@
 // Package meta keeps the records: repositories, manifests, tags, blob links,
 // references and uploads, as rows of a SQL database. It holds the schema
 // (migrations/), the SQL, one file a noun, and the contract that a database has
-// to fulfil; storage/meta/sqlite fulfils it.
+// to fulfil; storage/meta/sqlite and storage/meta/postgres fulfil it, and
+// storage/meta/metatest is the suite that both pass.
 //
 // The SQL is the common ground of SQLite and PostgreSQL: $N placeholders, BIGINT
 // times in milliseconds since 1970, BYTEA bytes, ids made by the program. What
@@ -28,6 +29,15 @@ var ErrFull = errors.New("no space left for records")
 // ErrClosed is returned by Write once the database is closed.
 var ErrClosed = errors.New("the database is closed")
 
+// ErrUnavailable is returned, wrapped, when the database cannot be reached, or is
+// too busy to take a transaction. It may answer a moment later.
+var ErrUnavailable = errors.New("the database does not answer")
+
+// ErrUncertain is returned, wrapped and beside ErrUnavailable, by a Write whose
+// commit was not answered: it may have been carried out, or not. Whoever does the
+// same again has to bear that it was.
+var ErrUncertain = errors.New("it is not known whether the transaction was committed")
+
 // Querier runs SQL: outside a transaction when it comes from DB.Reader, inside
 // one when DB.Write passes it. Query texts are constants; an implementation may
 // keep the statements prepared.
@@ -52,13 +62,16 @@ const (
 // DB is a database of records.
 type DB interface {
 	// Reader returns a Querier for single statements, each of which sees all
-	// that was committed before it began.
+	// that was committed before it began. Errors besides those of the statement:
+	// ErrUnavailable.
 	Reader() Querier
 	// Write runs fn in a transaction and commits it, or rolls back when fn
 	// returns an error, which Write then returns as it is. Transactions are
 	// serialised: what fn reads does not change until the commit. fn may not
 	// keep the Querier, must not block on anything but the database, and may be
-	// run again after a failed attempt. Errors besides fn's: ErrFull, ErrClosed.
+	// run again after a failed attempt, whatever its errors were. When ctx ends
+	// before the commit, Write may roll back and return ctx's error. Errors
+	// besides fn's: ErrFull, ErrClosed, ErrUnavailable, ErrUncertain.
 	Write(ctx context.Context, d Durability, fn func(Querier) error) error
 	// Revision grows with every durable Write, before that returns; relaxed ones
 	// do not count, so nothing that they write may be remembered by it. ok is
