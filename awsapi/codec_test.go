@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -178,6 +179,29 @@ func TestFormsOfEveryKindAreRead(t *testing.T) {
 	if b.String() != xml {
 		t.Errorf("written as\n%s\nwant\n%s", &b, xml)
 	}
+}
+
+func TestWhatIsKeptOfAFormDoesNotKeepTheWholeRequest(t *testing.T) {
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before, kept := held(), make([]everything, 32)
+	for i := range kept {
+		form, err := parseForm("text=a&list.member.1=b&map.entry.1.key=k&map.entry.1.value=v&pad=" + strings.Repeat("x", 1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := decodeForm(everythingPlan(t), form, reflect.ValueOf(&kept[i]).Elem()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := held(); after > before+8<<20 {
+		t.Errorf("%d MiB are held by a few letters", (after-before)>>20)
+	}
+	runtime.KeepAlive(kept)
 }
 
 func TestFormsOfTheWrongKindAreRefused(t *testing.T) {

@@ -104,7 +104,7 @@ func (b *branch) decode(p *plan, v reflect.Value) error {
 				}
 			}
 			if key := entry.under["key"]; key != nil {
-				v.SetMapIndex(reflect.ValueOf(key.value).Convert(p.typ.Key()), elem)
+				v.SetMapIndex(reflect.ValueOf(strings.Clone(key.value)).Convert(p.typ.Key()), elem)
 			}
 		}
 		return nil
@@ -139,7 +139,8 @@ func (b *branch) scalar(p *plan, v reflect.Value) error {
 	var err error
 	switch p.form {
 	case text:
-		v.SetString(strings.ToValidUTF8(b.value, "\uFFFD"))
+		// A copy, for what keeps it would keep the whole request with it.
+		v.SetString(strings.Clone(strings.ToValidUTF8(b.value, "\uFFFD")))
 	case boolean:
 		switch b.value {
 		case "true":
