@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -33,7 +34,8 @@ func (c *cache[T]) get(id string) (T, bool) {
 // put remembers what was read after the count stood at a value. When there are
 // more than limit, all are forgotten: each costs one reading to come back.
 func (c *cache[T]) put(id string, limit int64, value T, count *atomic.Uint64, at uint64) {
-	if _, replaced := c.entries.Swap(id, &cached[T]{count, at, value}); replaced {
+	// A copy: the id is a part of a header, which is not to be kept with it.
+	if _, replaced := c.entries.Swap(strings.Clone(id), &cached[T]{count, at, value}); replaced {
 		return
 	}
 	if c.size.Add(1) > limit {

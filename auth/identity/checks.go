@@ -24,10 +24,13 @@ func CheckInlineName(name string) error { return checkInlineName(name) }
 // hour or longer than twelve.
 func CheckMaxSession(d time.Duration) error { return checkMaxSession(d) }
 
+// maxKeyID is the length in bytes of the longest id of an access key.
+const maxKeyID = 128
+
 // CheckAccessKey refuses a key, made elsewhere, that could not be one here.
 func CheckAccessKey(id, secret string) error {
 	switch {
-	case len(id) < 16 || len(id) > 128 || !all(id, func(c byte) bool { return isAlphanumeric(c) || c == '_' }):
+	case len(id) < 16 || len(id) > maxKeyID || !all(id, func(c byte) bool { return isAlphanumeric(c) || c == '_' }):
 		return invalid("An access key id has 16 to 128 letters, digits and underscores")
 	case strings.HasPrefix(id, prefixSession):
 		return invalid("An access key id that begins with %s is that of temporary credentials", prefixSession)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"drydock/auth"
 	"drydock/auth/policy"
@@ -123,6 +124,24 @@ func TestManyStrangersDisplaceNobody(t *testing.T) {
 	if _, ok := w.callers.keys.get(key.ID); !ok {
 		t.Error("the user was forgotten")
 	}
+}
+
+func TestNothingLongIsRememberedOfStrangers(t *testing.T) {
+	w := newWorld(t)
+	if w.known(t, "AKIA"+strings.Repeat("X", maxKeyID)) || w.callers.absent.size.Load() != 0 {
+		t.Error("an id that is too long for anybody's is remembered")
+	}
+	header := strings.Repeat("x", 60<<10) + "AKIASTRANGER00000001"
+	id := header[60<<10:]
+	if w.known(t, id) || w.callers.absent.size.Load() != 1 {
+		t.Fatal("an id that nobody has is not remembered")
+	}
+	w.callers.absent.entries.Range(func(kept, _ any) bool {
+		if unsafe.StringData(kept.(string)) == unsafe.StringData(id) {
+			t.Error("an id is remembered together with the header that it came in")
+		}
+		return true
+	})
 }
 
 func TestASecretIsNotToBeReadInTheDatabaseNorMovedInIt(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"drydock/auth"
@@ -130,8 +131,10 @@ func (c *Checked) Verify(r *http.Request, body []byte) (Identity, error) {
 		return Identity{}, errExpired
 	}
 	who := c.credential.Principal
-	who.AccessKeyID = c.claim.accessKeyID
-	return Identity{Principal: who, Region: c.claim.region, Service: c.claim.service}, nil
+	// Copies: what remembers a caller is not to hold the header that they are
+	// parts of.
+	who.AccessKeyID = strings.Clone(c.claim.accessKeyID)
+	return Identity{Principal: who, Region: strings.Clone(c.claim.region), Service: strings.Clone(c.claim.service)}, nil
 }
 
 // Verify is Precheck and Checked.Verify in one, for a caller that has the body.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,30 @@ func TestRequestsAreAccepted(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhoIsRememberedDoesNotKeepTheHeader(t *testing.T) {
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	v := testVerifier(t)
+	before, kept := held(), make([]Identity, 64)
+	for i := range kept {
+		r, body := signed{afterSigning: func(r *http.Request) {
+			r.Header.Set("Authorization", r.Header.Get("Authorization")+", Padding="+strings.Repeat("x", 60<<10))
+		}}.request(t)
+		var err error
+		if kept[i], err = v.Verify(t.Context(), r, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := held(); after > before+1<<20 {
+		t.Errorf("%d KiB are held by a few names", (after-before)>>10)
+	}
+	runtime.KeepAlive(kept)
 }
 
 func TestTheScopeIsChecked(t *testing.T) {
