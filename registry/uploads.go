@@ -24,11 +24,20 @@ func (h *Handler) startUpload(x *exchange) error {
 			return err
 		}
 	}
+	d := query.Get("digest")
+	if d != "" {
+		// All at once is no way round what each step takes.
+		for _, step := range []endpoint{patchUpload, putUpload} {
+			if err := h.allow(x, actions[step], x.ref); err != nil {
+				return err
+			}
+		}
+	}
 	u, err := h.engine.StartUpload(x.context(), x.ref)
 	if err != nil {
 		return err
 	}
-	if d := query.Get("digest"); d != "" {
+	if d != "" {
 		b, err := h.engine.FinishUpload(x.context(), x.ref, u.ID, 0, x.http.Body, digest.Digest(d))
 		if err != nil {
 			// The client was given no address to go on at. What cannot be
