@@ -152,3 +152,21 @@ func TestTagsAreOfRepositoriesOfTheRegionOnly(t *testing.T) {
 	_, err := needsListTagsForResource(ctx, &ecr.ListTagsForResourceInput{})
 	wantCode(t, err, "InvalidParameterException")
 }
+
+func TestOfRequestedTagsThatDifferInCaseOnlyNeitherIsSeen(t *testing.T) {
+	in := &ecr.TagResourceInput{ResourceArn: aws.String("arn:aws:ecr:eu-west-1:123456789012:repository/demo")}
+	for i, key := range []string{"cost", "team", "TEAM", "Team"} {
+		in.Tags = append(in.Tags, types.Tag{Key: &key, Value: aws.String(string(rune('a' + i)))})
+	}
+	needs, err := needsTagResource(asCaller(t.Context()), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := needs[0].Keys
+	if v := keys["aws:requesttag/team"]; len(v) != 0 {
+		t.Errorf("one of three tags is taken for all: %q", v)
+	}
+	if len(keys["aws:requesttag/cost"]) != 1 || len(keys["aws:tagkeys"]) != 4 {
+		t.Errorf("%v", keys)
+	}
+}

@@ -61,7 +61,11 @@ func needsUntagResource(ctx context.Context, in *ecr.UntagResourceInput) ([]awsa
 	return withKeys(needOn(ref, "ecr:UntagResource"), map[string][]string{"aws:tagkeys": in.TagKeys}), err
 }
 
-// tagKeys are the condition keys of tags that a request brings.
+// tagKeys are the condition keys of tags that a request brings. Conditions do not
+// tell the case of tags apart, while repositories do: of tags that differ in
+// nothing else neither is seen, so that one cannot be brought under cover of the
+// other.
+// Source: IAM User Guide, "AWS global condition context keys", aws:RequestTag.
 func tagKeys(tags []types.Tag) map[string][]string {
 	if len(tags) == 0 {
 		return nil
@@ -69,7 +73,11 @@ func tagKeys(tags []types.Tag) map[string][]string {
 	keys := make(map[string][]string, len(tags)+1)
 	for _, t := range tags {
 		keys["aws:tagkeys"] = append(keys["aws:tagkeys"], deref(t.Key))
-		keys["aws:requesttag/"+strings.ToLower(deref(t.Key))] = []string{deref(t.Value)}
+		key, value := "aws:requesttag/"+strings.ToLower(deref(t.Key)), []string{deref(t.Value)}
+		if _, twice := keys[key]; twice {
+			value = nil
+		}
+		keys[key] = value
 	}
 	return keys
 }

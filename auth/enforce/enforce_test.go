@@ -139,6 +139,20 @@ func TestEveryKeyOfARequestIsKnownToConditions(t *testing.T) {
 	}
 }
 
+func TestOfTagsThatDifferInCaseOnlyNeitherIsSeen(t *testing.T) {
+	s := user(t, `{"Effect":"Allow","Action":"ecr:*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"mine"}}}`)
+	for range 20 { // a map has no order
+		w := &world{subject: s, access: Access{Tags: map[string]string{"team": "theirs", "TEAM": "mine"}}}
+		if authorizer(t, w).Authorize(t.Context(), request("ecr:PutImage")) == nil {
+			t.Fatal("a tag beside another passes for it")
+		}
+	}
+	w := &world{subject: s, access: Access{Tags: map[string]string{"Team": "mine"}}}
+	if err := authorizer(t, w).Authorize(t.Context(), request("ecr:PutImage")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestASessionOfARoleIsItsRoleToConditions(t *testing.T) {
 	s := user(t, `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/ci"},"StringEquals":{"aws:PrincipalType":"AssumedRole"},"Null":{"aws:username":"true"}}}`)
 	s.Kind, s.ARN, s.RoleARN, s.UserName = policy.AssumedRole, "arn:aws:sts::123456789012:assumed-role/ci/build", "arn:aws:iam::123456789012:role/ci", ""

@@ -95,13 +95,18 @@ func (k *keys) tag(key string) ([]string, bool) {
 	default:
 		return nil, false
 	}
-	// The keys of tags are asked for in lower case.
+	// The keys of tags are asked for in lower case. Of two that differ in case
+	// only, there is no telling which one is meant: then neither is there.
+	var found []string
 	for tag, value := range tags {
 		if strings.EqualFold(tag, name) {
-			return []string{value}, true
+			found = append(found, value)
 		}
 	}
-	return nil, false
+	if len(found) != 1 {
+		return nil, false
+	}
+	return found, true
 }
 
 func some(value string) ([]string, bool) {
