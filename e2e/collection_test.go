@@ -121,8 +121,8 @@ func TestNothingIsLostOrLeftWhileEverythingIsCollected(t *testing.T) {
 	for _, h := range all {
 		images += len(h.kept)
 		for d, numbers := range h.kept {
-			if _, err := h.c.Manifest(h.repo, d); err != nil {
-				t.Errorf("image %s of %s: %v", d, h.repo, err)
+			if a, err := h.c.Manifest(h.repo, d); err != nil || a.Status != 200 || harness.Digest(a.Body) != d {
+				t.Errorf("image %s of %s: %v, %v", d, h.repo, a, err)
 			}
 			for _, n := range numbers {
 				needed[n] = true

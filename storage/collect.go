@@ -55,7 +55,7 @@ func (r *Registry) promise(ctx context.Context, ref Ref, d digest.Digest, l meta
 	if l.DueAt == 0 || l.DueAt-r.millis() > r.grace.Milliseconds()/2 {
 		return nil
 	}
-	return r.note(ctx, func(q meta.Querier) error {
+	err := r.note(ctx, func(q meta.Querier) error {
 		l, err := meta.FindLink(ctx, q, ref.Account, ref.Region, ref.Name, string(d))
 		switch {
 		case errors.Is(err, meta.ErrNotFound):
@@ -65,6 +65,11 @@ func (r *Registry) promise(ctx context.Context, ref Ref, d digest.Digest, l meta
 		}
 		return r.reviewLater(ctx, q, l.RepositoryID, d)
 	})
+	if errors.Is(err, ErrFull) {
+		// Reading goes on, and where nothing can be written nothing is taken away.
+		return nil
+	}
+	return err
 }
 
 // collectBatch is how many blobs are looked at in one transaction, and purgeBatch
@@ -145,19 +150,26 @@ func (r *Registry) review(ctx context.Context, q meta.Querier, v meta.Review) (u
 	return unlinked, trashed, nil
 }
 
-// idle is how long the collector waits when there is nothing to do, and duty the
-// part of the time that it works when there is.
+// idle is how long the collector waits when there is nothing to do, duty the part
+// of the time that it works when there is, and retryEvery how often it tries again
+// to delete files that could not be deleted.
 const (
+	retryEvery = 10 * time.Minute
+
 	idle = 5 * time.Second
 	duty = 10
 )
 
 // RunCollector collects in small steps until the context ends.
 func (r *Registry) RunCollector(ctx context.Context) error {
-	if err := r.deleteDoomed(ctx); err != nil && ctx.Err() == nil {
-		r.log.WarnContext(ctx, "could not delete files that were to be deleted", "error", err)
-	}
+	var tried time.Time
 	for {
+		if now := r.now(); now.Sub(tried) >= retryEvery {
+			tried = now
+			if err := r.deleteDoomed(ctx); err != nil && ctx.Err() == nil {
+				r.log.WarnContext(ctx, "could not delete files that were to be deleted", "error", err)
+			}
+		}
 		begun := time.Now()
 		n, err := r.Collect(ctx)
 		if err == nil {

@@ -15,17 +15,13 @@ import (
 // noted as doomed in the same transaction, so that a crash forgets nothing.
 func (r *Registry) Purge(ctx context.Context) (int, error) {
 	now := r.millis()
-	var images int64
+	images, err := r.purgeImages(ctx, now)
+	if err != nil {
+		return 0, fmt.Errorf("purge deleted images: %w", err)
+	}
 	due, err := meta.DueTrash(ctx, r.db.Reader(), now, purgeBatch)
 	if err != nil {
 		return 0, fmt.Errorf("list what is to be purged: %w", err)
-	}
-	err = r.write(ctx, func(q meta.Querier) (err error) {
-		images, err = meta.PurgeManifests(ctx, q, now, purgeBatch)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("purge deleted images: %w", err)
 	}
 	if len(due) > 0 {
 		if err := r.purge(ctx, due); err != nil {
@@ -33,6 +29,20 @@ func (r *Registry) Purge(ctx context.Context) (int, error) {
 		}
 	}
 	return len(due) + int(images), nil
+}
+
+// purgeImages forgets deleted images. It writes only when there is something to
+// forget: a write has everything read anew.
+func (r *Registry) purgeImages(ctx context.Context, now int64) (n int64, err error) {
+	due, err := meta.HasDueManifests(ctx, r.db.Reader(), now)
+	if err != nil || !due {
+		return 0, err
+	}
+	err = r.write(ctx, func(q meta.Querier) (err error) {
+		n, err = meta.PurgeManifests(ctx, q, now, purgeBatch)
+		return err
+	})
+	return n, err
 }
 
 // purge takes blobs from the trash and deletes their files.
@@ -67,24 +77,48 @@ func (r *Registry) purge(ctx context.Context, due []meta.Trashed) error {
 }
 
 // deleteFiles deletes the files of blobs without records. The caller has their
-// locks.
+// locks. One that cannot be deleted stays doomed, and is tried again.
 func (r *Registry) deleteFiles(ctx context.Context, list []meta.Doomed) error {
 	if len(list) == 0 {
 		return nil
 	}
+	var failed []error
+	deleted := make([]meta.Doomed, 0, len(list))
 	for _, d := range list {
 		if err := r.blobs.Delete(ctx, digest.Digest(d.Digest), d.Location); err != nil {
-			return err
+			failed = append(failed, err)
+			continue
 		}
+		deleted = append(deleted, d)
 	}
-	return r.note(ctx, func(q meta.Querier) error {
-		for _, d := range list {
+	err := r.note(ctx, func(q meta.Querier) error {
+		for _, d := range deleted {
 			if err := meta.EndDoom(ctx, q, d); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	return errors.Join(append(failed, err)...)
+}
+
+// abandon deletes a file that was put in its place for an upload which then could
+// not be recorded, unless a record has it. The caller has its lock.
+func (r *Registry) abandon(ctx context.Context, d digest.Digest, location string) {
+	q := r.db.Reader()
+	b, err := meta.FindFile(ctx, q, string(d))
+	if err == nil && b.Location == location {
+		return
+	}
+	if err != nil && !errors.Is(err, meta.ErrNotFound) {
+		return
+	}
+	if trashed, err := meta.InTrash(ctx, q, string(d), location); err != nil || trashed {
+		return
+	}
+	if err := r.blobs.Delete(ctx, d, location); err != nil {
+		r.log.WarnContext(ctx, "could not remove the file of an upload that was refused", "digest", d, "error", err)
+	}
 }
 
 // deleteDoomed deletes what a crash, or a failure to delete, left to be deleted.

@@ -132,6 +132,9 @@ func (r *Registry) keep(ctx context.Context, w *uploadWriter, d digest.Digest) e
 			return err
 		}
 		ours, err = r.recordBlob(ctx, w, b, spoilt)
+		if isDefinite(err) && !r.blobs.Shared() {
+			r.abandon(context.WithoutCancel(ctx), d, b.Location)
+		}
 	}
 	if err != nil {
 		return w.refused(ctx, err)
@@ -149,6 +152,14 @@ func (r *Registry) keep(ctx context.Context, w *uploadWriter, d digest.Digest) e
 		r.log.WarnContext(ctx, "could not remove what a finished upload has left", "upload", w.row.ID, "error", err)
 	}
 	return nil
+}
+
+// isDefinite reports whether an error of a transaction says for certain that
+// nothing was stored.
+func isDefinite(err error) bool {
+	var unknown *UploadUnknownError
+	var moved *UploadOffsetError
+	return errors.As(err, &unknown) || errors.As(err, &moved) || errors.Is(err, ErrFull)
 }
 
 // recordBlob records the blob of an upload whose bytes are where they are to stay,

@@ -97,6 +97,6 @@ func Holders(ctx context.Context, q Querier, digest string, limit int) ([]Holder
 // CountReviews counts what waits to be looked at, up to limit, and finds when the
 // first is due, 0 when there is none.
 func CountReviews(ctx context.Context, q Querier, limit int) (n int, first int64, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(due_at), 0) FROM (SELECT due_at FROM review ORDER BY due_at LIMIT $1) AS some`, limit), &n, &first)
+	err = one(q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(due_at), 0) FROM (SELECT due_at FROM review ORDER BY due_at LIMIT $1) AS counted`, limit), &n, &first)
 	return n, first, err
 }

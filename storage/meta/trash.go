@@ -68,7 +68,7 @@ func scanTrashed(rows *sql.Rows) (t Trashed, err error) {
 
 // CountTrash counts the blobs in the trash and their bytes, up to limit blobs.
 func CountTrash(ctx context.Context, q Querier, limit int) (n int, bytes int64, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(size), 0) FROM (SELECT size FROM trash ORDER BY purge_at LIMIT $1) AS some`, limit), &n, &bytes)
+	err = one(q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(size), 0) FROM (SELECT size FROM trash ORDER BY purge_at LIMIT $1) AS counted`, limit), &n, &bytes)
 	return n, bytes, err
 }
 
@@ -101,7 +101,8 @@ func ListDoomed(ctx context.Context, q Querier, limit int) ([]Doomed, error) {
 // IsDoomed reports whether a file is still to be deleted and no blob is it.
 func IsDoomed(ctx context.Context, q Querier, d Doomed) (doomed bool, err error) {
 	err = one(q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM doomed WHERE digest = $1 AND location = $2)
-		AND NOT EXISTS (SELECT 1 FROM blob WHERE digest = $1 AND location = $2 AND content IS NULL)`, d.Digest, d.Location), &doomed)
+		AND NOT EXISTS (SELECT 1 FROM blob WHERE digest = $1 AND location = $2 AND content IS NULL)
+		AND NOT EXISTS (SELECT 1 FROM trash WHERE digest = $1 AND location = $2 AND content IS NULL)`, d.Digest, d.Location), &doomed)
 	return doomed, err
 }
 
@@ -154,6 +155,18 @@ func TrashedManifests(ctx context.Context, q Querier, digest string) ([]TrashedM
 func DropTrashedManifest(ctx context.Context, q Querier, repository int64, digest string) error {
 	_, err := q.ExecContext(ctx, `DELETE FROM manifest_trash WHERE repository_id = $1 AND digest = $2`, repository, digest)
 	return err
+}
+
+// HasDueManifests reports whether any deleted manifest's time has come.
+func HasDueManifests(ctx context.Context, q Querier, by int64) (due bool, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM manifest_trash WHERE purge_at <= $1)`, by), &due)
+	return due, err
+}
+
+// InTrash reports whether a file is in the trash.
+func InTrash(ctx context.Context, q Querier, digest, location string) (there bool, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM trash WHERE digest = $1 AND location = $2 AND content IS NULL)`, digest, location), &there)
+	return there, err
 }
 
 // PurgeManifests forgets deleted manifests whose time has come, at most limit,

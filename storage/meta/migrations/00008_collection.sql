@@ -11,10 +11,10 @@ CREATE TABLE review (
 CREATE INDEX review_by_due ON review (due_at);
 -- what repositories hold from before and no image needs
 INSERT INTO review (repository_id, digest, due_at)
-    SELECT l.repository_id, l.digest, 0 FROM blob_link l
+    SELECT l.repository_id, l.digest, 1 FROM blob_link l
     WHERE NOT EXISTS (SELECT 1 FROM manifest_reference r WHERE r.repository_id = l.repository_id AND r.child = l.digest);
 INSERT INTO review (repository_id, digest, due_at)
-    SELECT 0, b.digest, 0 FROM blob b WHERE NOT EXISTS (SELECT 1 FROM blob_link l WHERE l.digest = b.digest);
+    SELECT 0, b.digest, 1 FROM blob b WHERE NOT EXISTS (SELECT 1 FROM blob_link l WHERE l.digest = b.digest);
 
 -- Blobs that nobody holds. Their bytes are where they were until they are purged.
 CREATE TABLE trash (
