@@ -80,21 +80,47 @@ const maxSocketPath = 107
 
 // Listen opens the socket. The caller holds the data folder, so one that is there
 // already was left behind.
+//
+// The system makes a socket that all may open whom the umask lets, and who is
+// quick is in before it can be closed to them. So it is made in a folder that is
+// closed, and takes its place when it is closed itself.
 func Listen(path string) (net.Listener, error) {
 	if len(path) > maxSocketPath {
 		return nil, fmt.Errorf("the path %s is longer than the %d bytes that a socket's may have: choose a shorter --data", path, maxSocketPath)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("remove the socket of an earlier server: %w", err)
+	// No longer than the socket's own name, however long the path is.
+	folder := filepath.Join(filepath.Dir(path), newSocketFolder)
+	if err := errors.Join(os.RemoveAll(folder), os.Mkdir(folder, 0o700)); err != nil {
+		return nil, fmt.Errorf("make a folder to open the socket for drydock's commands in: %w", err)
 	}
-	l, err := net.Listen("unix", path)
+	defer os.RemoveAll(folder)
+	made := filepath.Join(folder, "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("open the socket for drydock's commands: %w", err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	l.SetUnlinkOnClose(false) // it would look for it where it was made
+	if err := errors.Join(os.Chmod(made, 0o600), os.Rename(made, path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("close the socket to others: %w", err), l.Close())
 	}
-	return l, nil
+	return &listener{l, path}, nil
+}
+
+// newSocketFolder is where a socket is before it is closed to others.
+const newSocketFolder = "control.so"
+
+// listener removes its socket when it is closed.
+type listener struct {
+	net.Listener
+	path string
+}
+
+func (l *listener) Close() error {
+	err := l.Listener.Close()
+	if gone := os.Remove(l.path); gone != nil && !errors.Is(gone, os.ErrNotExist) {
+		return errors.Join(err, gone)
+	}
+	return err
 }
 
 // Serve answers on the socket until ctx ends.
