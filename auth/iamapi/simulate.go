@@ -3,6 +3,7 @@ package iamapi
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -209,7 +210,27 @@ func (sim *simulation) callBy(caller string) error {
 	return nil
 }
 
-// page simulates a part of the actions.
+// maxWork is how often statements are asked about resources for one page. Each
+// time may leave a kilobyte in the answer, and a short request can ask for
+// millions.
+const maxWork = 1 << 17
+
+// statements counts those that are asked about each action and resource.
+func (sim *simulation) statements() (n int) {
+	policies := slices.Concat(sim.subject.Identity, sim.guardrails)
+	for _, p := range []*policy.Attached{sim.subject.Boundary, sim.resource} {
+		if p != nil {
+			policies = append(policies, *p)
+		}
+	}
+	for _, p := range policies {
+		n += len(p.Document.Statements)
+	}
+	return n
+}
+
+// page simulates a part of the actions: fewer than are asked for where there are
+// many resources and statements.
 func (sim *simulation) page(l listing, actions, resources []string, marker *string, items *int32) ([]types.EvaluationResult, *string, error) {
 	for _, a := range actions {
 		service, name, ok := strings.Cut(a, ":")
@@ -223,11 +244,15 @@ func (sim *simulation) page(l listing, actions, resources []string, marker *stri
 	}
 	from := 0
 	if page.After != "" {
-		if from, err = strconv.Atoi(page.After); err != nil || from > len(actions) {
+		if from, err = strconv.Atoi(page.After); err != nil || from < 0 || from > len(actions) {
 			return nil, nil, invalidParameter("Invalid Marker.")
 		}
 	}
-	to := min(from+page.Limit, len(actions))
+	work := max(len(resources), 1) * (sim.statements() + 1)
+	if work > maxWork {
+		return nil, nil, invalidInput("There are too many resources and statements to simulate at once: their product is %d at most.", maxWork)
+	}
+	to := min(from+min(page.Limit, maxWork/work), len(actions))
 	results := make([]types.EvaluationResult, 0, to-from)
 	for _, a := range actions[from:to] {
 		results = append(results, sim.result(a, resources))

@@ -201,6 +201,42 @@ func TestSimulationsComeInPages(t *testing.T) {
 	}
 }
 
+func TestAShortRequestDoesNotMakeALongSimulation(t *testing.T) {
+	var sim simulation
+	if err := sim.addIdentity("p", anyDocument); err != nil {
+		t.Fatal(err)
+	}
+	actions, resources := make([]string, 1000), make([]string, 400)
+	for i := range actions {
+		actions[i] = fmt.Sprintf("a:A%d", i)
+	}
+	for i := range resources {
+		resources[i] = fmt.Sprintf("arn:aws:s3:::b%d", i)
+	}
+	l := listing{operation: "SimulateCustomPolicy"}
+	simulated, pages := 0, 0
+	for marker := (*string)(nil); pages == 0 || marker != nil; pages++ {
+		var some []types.EvaluationResult
+		var err error
+		if some, marker, err = sim.page(l, actions, resources, marker, aws.Int32(maxItems)); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(some) * len(resources); n > maxWork {
+			t.Fatalf("%d results on a page", n)
+		}
+		simulated += len(some)
+	}
+	if simulated != len(actions) || pages < 5 {
+		t.Errorf("%d actions on %d pages", simulated, pages)
+	}
+	if _, _, err := sim.page(l, actions[:1], make([]string, maxWork), nil, nil); err == nil {
+		t.Error("an action on very many resources is simulated at once")
+	}
+	if _, _, err := sim.page(l, actions, nil, l.marker("-1"), nil); err == nil {
+		t.Error("a place before the first is one")
+	}
+}
+
 func TestContextKeysAreFoundInPolicies(t *testing.T) {
 	h := newHouse(t)
 	c, ctx := h.root(), t.Context()
