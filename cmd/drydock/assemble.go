@@ -96,6 +96,10 @@ func explainStorage(path string, err error) error {
 	if errors.As(err, &file) {
 		return file
 	}
+	var place *placeError
+	if errors.As(err, &place) {
+		return place
+	}
 	if errors.Is(err, storage.ErrFull) || errors.Is(err, meta.ErrFull) {
 		err = fmt.Errorf("%w: %w", syscall.ENOSPC, err)
 	}

@@ -23,8 +23,6 @@ import (
 	"drydock/internal/registryhost"
 	"drydock/registry"
 	"drydock/storage"
-	"drydock/storage/blob"
-	"drydock/storage/blob/disk"
 	"drydock/storage/meta"
 	"drydock/storage/meta/sqlite"
 )
@@ -93,6 +91,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	}
 	if r.registry, err = registry.New(registry.Options{
 		Engine: engine, Tokens: passwords, Throttle: held.Door("registry"), Authorizer: authorizer, Names: s.names, Log: s.log,
+		Redirect: s.cfg.Redirect,
 	}); err != nil {
 		return nil, err
 	}
@@ -117,12 +116,12 @@ func (r *rooms) openStorage(ctx context.Context, s site) (meta.DB, *storage.Regi
 		return nil, nil, err
 	}
 	r.closers = append(r.closers, db.Close)
-	files, err := disk.New(s.folder.Path())
+	blobs, err := openBlobs(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}
 	engine, err := storage.New(ctx, storage.Options{
-		DB: db, Blobs: blob.NewStore(files),
+		DB: db, Blobs: blobs,
 		Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
 		Grace: s.cfg.GCGrace, Trash: s.cfg.GCTrash,
 	})

@@ -33,7 +33,8 @@ Every flag can also be set by the environment variable named behind it, or by it
 name in the YAML file of --config; a flag goes before a variable, a variable before
 the file. The root key of the account is taken from DRYDOCK_ROOT_ACCESS_KEY_ID and
 DRYDOCK_ROOT_SECRET_ACCESS_KEY, else made at the first start and kept in the data
-folder.`,
+folder. The key for the bucket of --blobs is taken from DRYDOCK_S3_ACCESS_KEY_ID and
+DRYDOCK_S3_SECRET_ACCESS_KEY, else from where AWS's own programs have theirs.`,
 		Args: noArguments,
 	}
 	source := config.Bind(c.Flags(), p.environ, standard)

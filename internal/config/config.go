@@ -21,6 +21,12 @@ import (
 type Config struct {
 	// Data is the data folder.
 	Data string
+	// Blobs is where blobs are kept, and S3Key the key for it when the environment
+	// gives one; else it is empty, and the SDK's own ways lead to one.
+	Blobs Blobs
+	S3Key datadir.Key
+	// Redirect sends those who pull a blob to where it is.
+	Redirect bool
 	// Listen are the addresses to listen on, host:port; at least one.
 	Listen []string
 	// Account and Region are what applies where neither a request's signature
@@ -114,6 +120,12 @@ func (c *Config) check() error {
 	c.Data = data
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("--tls-cert and --tls-key belong together: give both, or neither to use the server's own certificates")
+	}
+	if (c.S3Key.AccessKeyID == "") != (c.S3Key.SecretAccessKey == "") {
+		return fmt.Errorf("%s and %s belong together: set both, or neither to have them found as AWS's own programs do", s3KeyID, s3KeySecret)
+	}
+	if c.Redirect && c.Blobs.Bucket == "" {
+		return errors.New("--redirect needs blobs that are in a bucket: see --blobs")
 	}
 	template := c.RegistryHost
 	if template == "" {

@@ -102,6 +102,7 @@ func (s *Source) Load(standard Config) (Config, error) {
 		}
 	}
 	c.RootKey.AccessKeyID, c.RootKey.SecretAccessKey = env[rootKeyID], env[rootKeySecret]
+	c.S3Key.AccessKeyID, c.S3Key.SecretAccessKey = env[s3KeyID], env[s3KeySecret]
 	c.SealKey = env[sealKey]
 	return c, c.check()
 }
@@ -130,7 +131,7 @@ var linked = regexp.MustCompile(`^DRYDOCK_(SERVICE_HOST=|SERVICE_PORT(_[A-Z0-9_]
 // environment picks out our variables. A misspelt setting that silently does
 // nothing is found late, so unknown ones are refused.
 func (s *Source) environment() (map[string]string, error) {
-	known := []string{variable(configFile), rootKeyID, rootKeySecret, sealKey}
+	known := []string{variable(configFile), rootKeyID, rootKeySecret, s3KeyID, s3KeySecret, sealKey}
 	for _, def := range settings() {
 		known = append(known, variable(def.name))
 	}
@@ -198,6 +199,8 @@ func (d setting) setNode(c *Config, n *yaml.Node) error {
 	switch {
 	case n.Kind == yaml.ScalarNode && n.Tag != "!!null":
 		return d.set(c, []string{n.Value})
+	case n.Kind == yaml.MappingNode && d.setMap != nil:
+		return d.setMap(c, n)
 	case n.Kind == yaml.SequenceNode && d.many && len(n.Content) > 0:
 		var values []string
 		for _, v := range n.Content {

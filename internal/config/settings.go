@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"drydock/internal/registryhost"
 )
 
@@ -23,6 +25,8 @@ type setting struct {
 	show func(c Config) string
 	many bool
 	flag bool // a flag that needs no value
+	// setMap takes a mapping of the file, where the setting can be one.
+	setMap func(c *Config, n *yaml.Node) error
 }
 
 // one makes a setter of a single value.
@@ -54,6 +58,11 @@ func settings() []setting {
 
 	return []setting{
 		data,
+		{name: "blobs", value: "PLACE", usage: "keep blobs on disk, in the data folder, or in a bucket: s3://BUCKET/PREFIX?endpoint=URL&region=NAME&path-style=true&sse=AES256",
+			set: one(setBlobs), setMap: blobsNode, show: showBlobs},
+		{name: "redirect", usage: "send those who pull a layer to the bucket that has it, by an address that is good for 20 minutes", flag: true,
+			set:  one(func(c *Config, v string) (err error) { c.Redirect, err = truth(v); return err }),
+			show: func(c Config) string { return strconv.FormatBool(c.Redirect) }},
 		{name: "listen", value: "ADDR", usage: "serve on this host:port; may be given several times", many: true,
 			set: setListen, show: func(c Config) string { return strings.Join(c.Listen, ",") }},
 		{name: "account", value: "ID", usage: "the account of requests that name none",
@@ -80,12 +89,7 @@ func settings() []setting {
 			set:  one(func(c *Config, v string) error { c.LogLevel = v; return among(v, "debug", "info", "warn", "error") }),
 			show: func(c Config) string { return c.LogLevel }},
 		{name: "allow-plain-http", usage: "accept plain HTTP from other machines too, passwords and all", flag: true,
-			set: one(func(c *Config, v string) (err error) {
-				if c.AllowPlainHTTP, err = strconv.ParseBool(v); err != nil {
-					return fmt.Errorf("%q is neither true nor false", v)
-				}
-				return nil
-			}), show: func(c Config) string { return strconv.FormatBool(c.AllowPlainHTTP) }},
+			set: one(func(c *Config, v string) (err error) { c.AllowPlainHTTP, err = truth(v); return err }), show: func(c Config) string { return strconv.FormatBool(c.AllowPlainHTTP) }},
 		cert,
 		key,
 		guardrail,
@@ -117,6 +121,14 @@ func (c Config) Level() slog.Level {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(c.LogLevel)) // the setter let only known ones pass
 	return l
+}
+
+func truth(v string) (bool, error) {
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		return false, fmt.Errorf("%q is neither true nor false", v)
+	}
+	return b, nil
 }
 
 func among(v string, known ...string) error {

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"drydock/storage/blob"
+	"drydock/storage/blob/disk"
+	"drydock/storage/blob/s3"
+)
+
+// addressesGoodFor is how long the addresses of --redirect may be used: what a slow
+// client needs to begin, not to end.
+const addressesGoodFor = 20 * time.Minute
+
+// openBlobs opens what keeps the bytes. A bucket is asked for here whether it can
+// be used, so that a server does not start that could not serve.
+func openBlobs(ctx context.Context, s site) (*blob.Store, error) {
+	where := s.cfg.Blobs
+	if where.Bucket == "" {
+		files, err := disk.New(s.folder.Path())
+		if err != nil {
+			return nil, err
+		}
+		return blob.NewStore(files), nil
+	}
+	o := s3.Options{
+		Bucket: where.Bucket, Prefix: where.Prefix, Endpoint: where.Endpoint, Region: where.Region, PathStyle: where.PathStyle,
+		AccessKeyID: s.cfg.S3Key.AccessKeyID, SecretAccessKey: s.cfg.S3Key.SecretAccessKey,
+		Encryption: where.Encryption, KMSKey: where.KMSKey, NoChecksums: where.NoChecksums, Random: rand.Reader,
+	}
+	if s.cfg.Redirect {
+		o.RedirectFor = addressesGoodFor
+	}
+	bucket, err := s3.New(ctx, o)
+	if err != nil {
+		return nil, &placeError{err}
+	}
+	if err := bucket.Check(ctx); err != nil {
+		return nil, &placeError{err}
+	}
+	return blob.NewStore(bucket), nil
+}
+
+// placeError says what is wrong with --blobs. The data folder has no part in it.
+type placeError struct{ error }
+
+func (e *placeError) Error() string { return "--blobs: " + e.error.Error() }
+
+func (e *placeError) Unwrap() error { return e.error }
