@@ -61,7 +61,7 @@ func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, x *exchange,
 	} else {
 		x.send(w, f.status, x.encodeFaultXML(f))
 	}
-	if f.code == gone.json {
+	if f.code == gone.json && f.cause == nil {
 		x.note.Status = statusGone
 	}
 }

@@ -40,6 +40,8 @@ var (
 	errBusy = errors.New("Rate exceeded")
 	// errGone says that the client went away before it had its answer.
 	errGone = errors.New("The request was broken off")
+	// errAway says that what the server needs does not answer.
+	errAway = errors.New("The server cannot reach its storage at the moment. Try again.")
 	// errInternal is all that a client learns of a failure.
 	errInternal = errors.New("The server failed to answer this request. Its log says why, under the id of the request.")
 )
@@ -74,6 +76,7 @@ var (
 	tooLarge         = spelled{"RequestEntityTooLargeException", "RequestEntityTooLarge", 413, 413}
 	busy             = spelled{"ThrottlingException", "Throttling", 400, 400}
 	gone             = spelled{"ServiceUnavailable", "ServiceUnavailable", 503, 503}
+	away             = spelled{"ServiceUnavailable", "ServiceUnavailable", 503, 503}
 	internal         = spelled{"InternalFailure", "InternalFailure", 500, 500}
 )
 
@@ -101,6 +104,7 @@ func (s *Service) faultOf(ctx context.Context, err error, json bool) fault {
 		operation *unknownOperationError
 		size      *tooLargeError
 		api       smithy.APIError
+		storage   interface{ Unavailable() bool }
 	)
 	switch {
 	case errors.As(err, &signature):
@@ -132,6 +136,11 @@ func (s *Service) faultOf(ctx context.Context, err error, json bool) fault {
 			}
 			return f
 		}
+	}
+	if errors.As(err, &storage) && storage.Unavailable() {
+		f := away.fault(json, errAway)
+		f.cause = err
+		return f
 	}
 	f := internal.fault(json, errInternal)
 	if s != nil && s.internal != "" {

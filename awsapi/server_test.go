@@ -293,6 +293,24 @@ func TestTheSDKReadsExceptionsWithTheirMembers(t *testing.T) {
 	}
 }
 
+// outage is an error as storage that cannot be reached has it.
+type outage struct{}
+
+func (outage) Error() string     { return "connection refused" }
+func (outage) Unavailable() bool { return true }
+
+func TestStorageThatIsAwayIsToBeTriedAgain(t *testing.T) {
+	h := newHouse(t)
+	h.behave = func(context.Context) error { return fmt.Errorf("look it up: %w", outage{}) }
+	w, note := h.do(call{}.request(t))
+	if w.Code != 503 || note.Status == 499 || !strings.Contains(w.Body.String(), "ServiceUnavailable") || strings.Contains(w.Body.String(), "refused") {
+		t.Errorf("answered %d %s, noted %+v", w.Code, w.Body, note)
+	}
+	if !strings.Contains(h.log.String(), "connection refused") {
+		t.Errorf("the operator is told %q", &h.log)
+	}
+}
+
 func TestAClientThatGoesAwayIsNoFailure(t *testing.T) {
 	h := newHouse(t)
 	ctx, cancel := context.WithCancel(context.Background())

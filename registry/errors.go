@@ -55,6 +55,8 @@ func (h *Handler) fail(x *exchange, err error) {
 	switch {
 	case errors.As(err, &held):
 		x.w.Header().Set("Retry-After", itoa(held.seconds()))
+	case errors.Is(err, storage.ErrUnavailable):
+		x.w.Header().Set("Retry-After", "1")
 	case errors.As(err, &offset):
 		x.uploadHeaders(offset.Upload)
 	case errors.As(err, &truncated):

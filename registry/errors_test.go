@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -21,7 +22,8 @@ import (
 	"drydock/storage"
 	"drydock/storage/blob"
 	"drydock/storage/blob/disk"
-	"drydock/storage/meta/sqlite"
+	"drydock/storage/meta"
+	"drydock/storage/meta/testdb"
 )
 
 // passwords knows the root of two accounts, whose passwords are their ids.
@@ -54,11 +56,7 @@ func (held) Refused()                        {}
 func newHandler(t *testing.T) (*Handler, storage.Ref) {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "drydock.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := testdb.New(t).Open(t)
 	files, err := disk.New(filepath.Join(dir, "blobs"))
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +152,28 @@ func TestErrorsAreTheSpecsJSON(t *testing.T) {
 		if name == "a chunk out of order" && (w.Header().Get("Range") != "0-0" || !strings.HasSuffix(w.Header().Get("Location"), u.ID)) {
 			t.Errorf("%s: the client is not told where to go on: %v", name, w.Header())
 		}
+	}
+}
+
+// lookedUp fails to look up whose password it is.
+type lookedUp struct {
+	passwords
+	err error
+}
+
+func (l lookedUp) Verify(context.Context, string) (auth.Principal, error) {
+	return auth.Principal{}, fmt.Errorf("look up the key of a token: %w", l.err)
+}
+
+func TestStorageThatIsAwayIsToBeTriedAgain(t *testing.T) {
+	h, _ := newHandler(t)
+	h.tokens = lookedUp{err: meta.ErrUnavailable}
+	r := httptest.NewRequestWithContext(observe.With(t.Context(), &observe.Request{}), "GET", "http://localhost:5000/v2/", nil)
+	r.SetBasicAuth(userName, "123456789012")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), "UNAVAILABLE") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 }
 

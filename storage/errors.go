@@ -6,14 +6,17 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"drydock/storage/meta"
 )
 
 // ErrFull is returned, wrapped, when the disk has no room for what was sent.
 var ErrFull = errors.New("no space left for blobs or records")
 
 // ErrUnavailable is returned, wrapped, when what holds blobs or records does not
-// answer. The same may work a moment later.
-var ErrUnavailable = errors.New("the storage cannot be reached at the moment")
+// answer. The same may work a moment later. It is the one of the records, whose
+// errors come up from everywhere.
+var ErrUnavailable = meta.ErrUnavailable
 
 // ErrClosed is returned, wrapped, when the engine is shutting down.
 var ErrClosed = errors.New("the registry is shutting down")

@@ -30,8 +30,14 @@ var ErrFull = errors.New("no space left for records")
 var ErrClosed = errors.New("the database is closed")
 
 // ErrUnavailable is returned, wrapped, when the database cannot be reached, or is
-// too busy to take a transaction. It may answer a moment later.
-var ErrUnavailable = errors.New("the database does not answer")
+// too busy to take a transaction. It may answer a moment later. It has a method
+// Unavailable() bool, by which those may know it who know nothing of databases.
+var ErrUnavailable error = outOfReach{}
+
+type outOfReach struct{}
+
+func (outOfReach) Error() string     { return "the storage cannot be reached at the moment" }
+func (outOfReach) Unavailable() bool { return true }
 
 // ErrUncertain is returned, wrapped and beside ErrUnavailable, by a Write whose
 // commit was not answered: it may have been carried out, or not. Whoever does the

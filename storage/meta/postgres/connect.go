@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -65,11 +66,9 @@ func parse(address string) (c *pgx.ConnConfig, connections int, err error) {
 		u.RawQuery = q.Encode()
 	}
 	if c, err = pgx.ParseConfig(u.String()); err != nil {
-		var bad *pgconn.ParseConfigError
-		if errors.As(err, &bad) {
-			bad.ConnString = ""
-		}
-		return nil, 0, fmt.Errorf("the address of the database (%s): %w", u.Redacted(), errors.Unwrap(err))
+		// It repeats the address in a quotation of its own.
+		_, why, _ := strings.Cut(err.Error(), "`: ")
+		return nil, 0, fmt.Errorf("the address of the database on %s: %s", u.Host, why)
 	}
 	return c, connections, nil
 }

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
-
-	"drydock/storage/meta"
 )
 
 // connector makes connections whose errors say what package meta calls them.
@@ -42,6 +42,17 @@ type conn struct {
 	reads bool
 }
 
+// CheckNamedValue implements driver.NamedValueChecker. The text of PostgreSQL is
+// UTF-8 without zeros. Nothing that is stored has other names, so that who asks
+// for one finds nothing, as in a database that could hold it.
+func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
+	if s, ok := v.Value.(string); ok && (strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s)) {
+		const unknown = string(utf8.RuneError)
+		v.Value = strings.ReplaceAll(strings.ToValidUTF8(s, unknown), "\x00", unknown)
+	}
+	return c.Conn.CheckNamedValue(v)
+}
+
 // ExecContext implements driver.ExecerContext.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	res, err := c.Conn.ExecContext(ctx, query, args)
@@ -67,14 +78,21 @@ type rows struct {
 // Next implements driver.Rows.
 func (r *rows) Next(into []driver.Value) error {
 	err := r.Rows.Next(into)
-	if err == nil || err == io.EOF {
+	if err == io.EOF {
 		return err
 	}
-	if explained := r.conn.explain(r.ctx, err); !errors.Is(explained, driver.ErrBadConn) {
-		return explained
+	return r.explain(err)
+}
+
+// Close implements driver.Rows.
+func (r *rows) Close() error { return r.explain(r.Rows.Close()) }
+
+func (r *rows) explain(err error) error {
+	if err = r.conn.explain(r.ctx, err); errors.Is(err, driver.ErrBadConn) {
+		// Some rows were seen already: it is too late for another connection.
+		return unavailable{fmt.Errorf("the connection was lost amidst an answer: %v", err)}
 	}
-	// Some rows were seen already: it is too late for another connection.
-	return fmt.Errorf("%w: the connection was lost amidst an answer: %v", meta.ErrUnavailable, err)
+	return err
 }
 
 // rolledBack is the tag of a COMMIT that did not commit: a statement had failed.
@@ -105,9 +123,9 @@ func (c *conn) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil && (c.Conn.Conn().IsClosed() || errors.As(err, &answer) && answer.Code == queryCanceled):
 		return fmt.Errorf("%w (%w)", ctx.Err(), err)
 	case c.Conn.Conn().IsClosed() && c.reads:
-		return fmt.Errorf("%w: %w (%v)", meta.ErrUnavailable, driver.ErrBadConn, err)
+		return unavailable{fmt.Errorf("%w: %v", driver.ErrBadConn, err)}
 	case c.Conn.Conn().IsClosed():
-		return fmt.Errorf("%w: %w: %v", meta.ErrUnavailable, errLost, err)
+		return unavailable{fmt.Errorf("%w: %v", errLost, err)}
 	}
 	return meaning(err)
 }

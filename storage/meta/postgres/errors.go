@@ -41,6 +41,16 @@ var (
 	errRolledBack = errors.New("a statement of the transaction had failed")
 )
 
+// unavailable is an error that is meta.ErrUnavailable, and says it in its own
+// words.
+type unavailable struct{ error }
+
+func (e unavailable) Is(target error) bool { return target == meta.ErrUnavailable }
+func (e unavailable) Unwrap() error        { return e.error }
+
+// Unavailable is what meta.ErrUnavailable has too.
+func (e unavailable) Unavailable() bool { return true }
+
 // code is that of the answer of PostgreSQL in an error, or empty.
 func code(err error) string {
 	var answer *pgconn.PgError
@@ -57,7 +67,7 @@ func meaning(err error) error {
 		return fmt.Errorf("%w: %w", meta.ErrFull, err)
 	case c == outOfMemory, c == tooManyConnections, c == readOnlyTransaction,
 		strings.HasPrefix(c, classConnection), strings.HasPrefix(c, classIntervention):
-		return fmt.Errorf("%w: %w", meta.ErrUnavailable, err)
+		return unavailable{err}
 	}
 	return err
 }
@@ -82,7 +92,7 @@ func unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("connect to the database: %w", ctx.Err())
 	}
-	return fmt.Errorf("%w: %w", meta.ErrUnavailable, err)
+	return unavailable{err}
 }
 
 // advise says what to do about a database that cannot be opened. It shows no
@@ -99,7 +109,7 @@ func advise(c *pgconn.Config, err error) error {
 	case insufficientPrivilege:
 		return fmt.Errorf("user %q may not make tables in database %q: make it the owner, or grant it CREATE on its schema: %w", c.User, c.Database, err)
 	case unknownSchema:
-		return fmt.Errorf("database %q has no schema to make tables in: check search_path in --db: %w", c.Database, err)
+		return fmt.Errorf("database %q has no schema that user %q may use: check search_path in --db: %w", c.Database, c.User, err)
 	case readOnlyTransaction:
 		return fmt.Errorf("%s takes no writes: --db has to name the primary server, not a standby: %w", where, err)
 	case tooManyConnections:

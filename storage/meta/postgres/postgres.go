@@ -34,8 +34,7 @@ type DB struct {
 // parameter pool_max_conns limits the connections that are open at a time. A
 // schema newer than this program is refused.
 //
-// Errors say what to do, and show no password. One that wraps meta.ErrUnavailable
-// may be gone later.
+// Errors say what to do, and show no password.
 func Open(ctx context.Context, url string) (*DB, error) {
 	c, limit, err := parse(url)
 	if err != nil {

@@ -48,7 +48,7 @@ func (d *DB) Write(ctx context.Context, durability meta.Durability, fn func(meta
 		}
 		last = err
 	}
-	return fmt.Errorf("%w: a transaction was run %d times and met others each time: %w", meta.ErrUnavailable, attempts, last)
+	return unavailable{fmt.Errorf("a transaction was run %d times and met others each time: %w", attempts, last)}
 }
 
 // pause waits before attempt n, longer each time, and not as long as others.
@@ -90,16 +90,16 @@ func (d *DB) attempt(ctx context.Context, n int, durability meta.Durability, fn 
 		t.rollback(ctx)
 		return retryable(err, n) || retryable(t.failure, n), err
 	}
-	if err = t.commit(ctx); errors.Is(err, errRolledBack) && t.failure != nil {
-		err = t.failure
-	}
-	switch {
+	switch err = t.commit(ctx); {
 	case err == nil:
 		return false, nil
-	case errors.Is(err, errLost):
-		return false, fmt.Errorf("commit: %w: %w", meta.ErrUncertain, err)
+	case errors.Is(err, errRolledBack) && t.failure != nil:
+		return retryable(t.failure, n), fmt.Errorf("commit: %w: %w", err, t.failure)
+	case errors.Is(err, errRolledBack), code(err) != "" && !errors.Is(err, errLost):
+		return retryable(err, n), fmt.Errorf("commit: %w", err)
 	}
-	return retryable(err, n), fmt.Errorf("commit: %w", err)
+	// There was no answer, or it was a farewell.
+	return false, unavailable{fmt.Errorf("commit: %w: %w", meta.ErrUncertain, err)}
 }
 
 // transaction is a meta.Querier within a transaction.

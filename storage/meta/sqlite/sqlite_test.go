@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -241,16 +240,6 @@ func TestConcurrentWritersAllSeeTheirWrites(t *testing.T) {
 	}
 }
 
-func TestWriteAfterCloseIsErrClosed(t *testing.T) {
-	db, _ := open(t)
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Write(t.Context(), meta.Durable, add("late")); !errors.Is(err, meta.ErrClosed) {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestCloseCarriesOutWhatWasQueued(t *testing.T) {
 	db, path := open(t)
 	closed := make(chan error, 1)
@@ -277,13 +266,6 @@ func TestCloseCarriesOutWhatWasQueued(t *testing.T) {
 	}
 }
 
-func TestReadersCannotWrite(t *testing.T) {
-	db, _ := open(t)
-	if err := add("smuggled")(db.Reader()); err == nil {
-		t.Error("a reader wrote")
-	}
-}
-
 func TestASchemaNewerThanTheProgramIsRefused(t *testing.T) {
 	db, path := open(t)
 	err := db.Write(t.Context(), meta.Durable, func(q meta.Querier) error {
@@ -300,23 +282,5 @@ func TestASchemaNewerThanTheProgramIsRefused(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), "newer drydock") || !strings.Contains(err.Error(), path) {
 		t.Errorf("the message does not help: %v", err)
-	}
-}
-
-func TestAMalformedStatementIsAnErrorAndNotAPanic(t *testing.T) {
-	db, _ := open(t)
-	var n int
-	if err := db.Reader().QueryRowContext(t.Context(), `SELEC 1`).Scan(&n); err == nil || errors.Is(err, sql.ErrNoRows) {
-		t.Errorf("got %v", err)
-	}
-	err := db.Write(t.Context(), meta.Relaxed, func(q meta.Querier) error {
-		_, err := q.QueryContext(t.Context(), `SELEC 2`)
-		return err
-	})
-	if err == nil {
-		t.Error("nothing was wrong with it")
-	}
-	if err := db.Write(t.Context(), meta.Relaxed, add("fine")); err != nil {
-		t.Errorf("the writer did not get over it: %v", err)
 	}
 }

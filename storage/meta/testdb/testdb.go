@@ -96,31 +96,39 @@ func (d Database) Open(t testing.TB) meta.DB {
 // schema makes a schema and returns the URL under which it is all there is.
 func schema(t testing.TB, address string) string {
 	t.Helper()
-	c, err := pgx.ParseConfig(address)
-	if err != nil {
-		t.Fatal(err)
-	}
 	name := "test_" + strings.ToLower(rand.Text())
-	run := func(statement string) error {
-		db := stdlib.OpenDB(*c)
-		defer db.Close()
-		_, err := db.Exec(statement, pgx.QueryExecModeSimpleProtocol)
-		return err
-	}
-	if err := run(`CREATE SCHEMA ` + name); err != nil {
+	if err := Run(address, `CREATE SCHEMA `+name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := run(`DROP SCHEMA ` + name + ` CASCADE`); err != nil {
+		if err := Run(address, `DROP SCHEMA `+name+` CASCADE`); err != nil {
 			t.Errorf("drop a test's schema: %v", err)
 		}
 	})
+	return With(t, address, "search_path", name)
+}
+
+// With is the URL of a database with another value of a parameter.
+func With(t testing.TB, address, parameter, value string) string {
+	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := u.Query()
-	q.Set("search_path", name)
+	q.Set(parameter, value)
 	u.RawQuery = q.Encode()
 	return u.String()
+}
+
+// Run runs statements on a PostgreSQL server as somebody other than drydock would.
+func Run(address, statements string) error {
+	c, err := pgx.ParseConfig(address)
+	if err != nil {
+		return err
+	}
+	db := stdlib.OpenDB(*c)
+	defer db.Close()
+	_, err = db.Exec(statements, pgx.QueryExecModeSimpleProtocol)
+	return err
 }
