@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 	"drydock/auth/identity/managed"
 	"drydock/auth/seal"
 	"drydock/storage/meta"
-	"drydock/storage/meta/sqlite"
+	"drydock/storage/meta/testdb"
 )
 
 const (
@@ -33,16 +32,16 @@ func allow(action string) string {
 // of home.
 type world struct {
 	*Store
-	db   meta.DB
-	path string
-	now  time.Time
+	db      meta.DB
+	records testdb.Database
+	now     time.Time
 }
 
 var rootKey = auth.Credential{AccessKeyID: "AKIAROOTROOTROOT", SecretAccessKey: "root secret", Principal: auth.Principal{Account: home}}
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{path: filepath.Join(t.TempDir(), "records.db"), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	w := &world{records: testdb.New(t), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.open(t, 1)
 	return w
 }
@@ -50,12 +49,8 @@ func newWorld(t testing.TB) *world {
 // open opens the database, again or for the first time, with a seal key.
 func (w *world) open(t testing.TB, key byte) {
 	t.Helper()
-	db, err := sqlite.Open(context.Background(), w.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	w.db = db
+	w.db = w.records.Open(t)
+	var err error
 	if w.Store, err = w.store(key); err != nil {
 		t.Fatal(err)
 	}

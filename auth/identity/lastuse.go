@@ -22,9 +22,9 @@ type uses struct {
 // region. It is cheap enough for every request: a key is noted once a minute.
 func (s *Store) Used(accessKeyID, service, region string) {
 	now := s.now()
-	if h, ok := s.callers.keys.get(accessKeyID); ok {
-		minute := now.Unix() / 60
-		if before := h.noted.Load(); before == minute || !h.noted.CompareAndSwap(before, minute) {
+	if known, ok := s.callers.keys.peek(accessKeyID); ok {
+		minute, noted := now.Unix()/60, &known.value.noted
+		if before := noted.Load(); before == minute || !noted.CompareAndSwap(before, minute) {
 			return
 		}
 	}

@@ -70,18 +70,18 @@ func (s *Store) holder(ctx context.Context, id string) (*holder, error) {
 	if _, isRoot := s.roots[id]; len(id) > maxKeyID && !isRoot {
 		return nil, nil // nobody's can be, and it would be a lot to remember
 	}
-	if h, ok := s.callers.keys.get(id); ok {
-		return h, nil
-	}
-	if _, ok := s.callers.absent.get(id); ok {
-		return nil, nil
+	h, ok, err := s.callers.keys.get(id, func(account string) (uint64, error) { return s.stands(ctx, account) })
+	if err != nil || ok {
+		return h, err
 	}
 	made := s.revisions.keys.Load()
+	if _, ok, _ := s.callers.absent.get(id, func(string) (uint64, error) { return made, nil }); ok {
+		return nil, nil
+	}
 	account, err := s.accountOf(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	var h *holder
 	at, err := s.consistent(ctx, account, func() (err error) {
 		h, err = s.loadHolder(ctx, id)
 		return err
@@ -90,12 +90,14 @@ func (s *Store) holder(ctx context.Context, id string) (*holder, error) {
 		return nil, err
 	}
 	if account == "" || h == nil {
-		s.callers.absent.put(id, maxAbsent, struct{}{}, &s.revisions.keys, made)
+		if s.alone() {
+			s.callers.absent.put(id, maxAbsent, struct{}{}, account, made)
+		}
 		return nil, nil
 	}
 	// A key that has moved to another account meanwhile is not remembered.
 	if h.owner.account == account {
-		s.callers.keys.put(id, maxCallers, h, s.revisions.of(account), at)
+		s.callers.keys.put(id, maxCallers, h, account, at)
 	}
 	return h, nil
 }
@@ -111,6 +113,9 @@ func (s *Store) consistent(ctx context.Context, account string, load func() erro
 		if err != nil {
 			return 0, err
 		}
+		if !s.alone() {
+			at = uint64(before)
+		}
 		if err := load(); err != nil {
 			return 0, err
 		}
@@ -123,15 +128,6 @@ func (s *Store) consistent(ctx context.Context, account string, load func() erro
 		}
 	}
 	return 0, fmt.Errorf("the identities of account %s change faster than they can be read", account)
-}
-
-// revision reads the revision of an account that the database holds.
-func (s *Store) revision(ctx context.Context, account string) (n int64, err error) {
-	err = one(s.reader().QueryRowContext(ctx, `SELECT revision FROM account WHERE id = $1`, account), &n)
-	if errors.Is(err, meta.ErrNotFound) {
-		return 0, nil
-	}
-	return n, err
 }
 
 // accountOf finds the account of an access key, "" when there is no such key.

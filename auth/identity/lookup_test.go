@@ -121,13 +121,16 @@ func TestManyStrangersDisplaceNobody(t *testing.T) {
 	if n := w.callers.absent.size.Load(); n > maxAbsent {
 		t.Errorf("%d strangers are remembered", n)
 	}
-	if _, ok := w.callers.keys.get(key.ID); !ok {
+	if _, ok := w.callers.keys.peek(key.ID); !ok {
 		t.Error("the user was forgotten")
 	}
 }
 
 func TestNothingLongIsRememberedOfStrangers(t *testing.T) {
 	w := newWorld(t)
+	if !w.alone() {
+		t.Skip("of strangers nothing at all is remembered where others make keys too")
+	}
 	if w.known(t, "AKIA"+strings.Repeat("X", maxKeyID)) || w.callers.absent.size.Load() != 0 {
 		t.Error("an id that is too long for anybody's is remembered")
 	}

@@ -119,10 +119,15 @@ func (s *Store) checkSeal(ctx context.Context) error {
 	if sealed, err = s.box.Seal([]byte(sealCheck), sealCheck); err != nil {
 		return err
 	}
-	return s.db.Write(ctx, meta.Durable, func(q meta.Querier) error {
-		_, err := q.ExecContext(ctx, `INSERT INTO seal_check (id, sealed) VALUES (1, $1)`, sealed)
+	added := false
+	err = s.db.Write(ctx, meta.Durable, func(q meta.Querier) (err error) {
+		added, err = changed(q.ExecContext(ctx, `INSERT INTO seal_check (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, sealed))
 		return err
 	})
+	if err != nil || added {
+		return err
+	}
+	return s.checkSeal(ctx) // another server was first
 }
 
 // write runs fn in a transaction that changes identities of an account. When it

@@ -39,7 +39,11 @@ func (s *Subject) Temporary() bool { return !s.IssuedAt.IsZero() }
 // Subject tells who asks with an access key, with the policies that hold now.
 // Errors: auth.ErrUnknownKey as Lookup.
 func (s *Store) Subject(ctx context.Context, accessKeyID string) (*Subject, error) {
-	if found, ok := s.callers.subjects.get(accessKeyID); ok {
+	found, ok, err := s.callers.subjects.get(accessKeyID, func(account string) (uint64, error) { return s.stands(ctx, account) })
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("find out whether the policies of a caller have changed: %w", err)
+	case ok:
 		return found, nil
 	}
 	h, err := s.holder(ctx, accessKeyID)
@@ -50,7 +54,6 @@ func (s *Store) Subject(ctx context.Context, accessKeyID string) (*Subject, erro
 		return nil, auth.ErrUnknownKey
 	}
 	account := h.owner.account
-	var found *Subject
 	at, err := s.consistent(ctx, account, func() error {
 		// Again, for it to be of one piece with the policies.
 		h, err := s.loadHolder(ctx, accessKeyID)
@@ -66,7 +69,7 @@ func (s *Store) Subject(ctx context.Context, accessKeyID string) (*Subject, erro
 	if err != nil {
 		return nil, fmt.Errorf("read the policies of a caller: %w", err)
 	}
-	s.callers.subjects.put(accessKeyID, maxCallers, found, s.revisions.of(account), at)
+	s.callers.subjects.put(accessKeyID, maxCallers, found, account, at)
 	return found, nil
 }
 
