@@ -3,6 +3,7 @@
 // both. Nothing of it is linked into the server.
 //
 //	DRYDOCK_TEST_DB=postgres    tests that leave the choice to New take PostgreSQL
+//	DRYDOCK_TEST_DB=again       … or SQLite, each transaction of which is run twice
 //	DRYDOCK_TEST_POSTGRES=URL   the server to make schemas on; scripts/ensure-postgres starts one
 package testdb
 
@@ -43,8 +44,10 @@ func New(t testing.TB) Database {
 		return SQLite(t)
 	case "postgres":
 		return Postgres(t)
+	case "again":
+		return again(SQLite(t))
 	default:
-		t.Fatalf("%s is %q, and neither sqlite nor postgres", choice, kind)
+		t.Fatalf("%s is %q, and none of sqlite, postgres and again", choice, kind)
 		return Database{}
 	}
 }
@@ -73,7 +76,7 @@ func Server(t testing.TB) string {
 	address := os.Getenv(server)
 	if address == "" {
 		say := t.Skipf
-		if OnPostgres() {
+		if os.Getenv("CI") == "true" || OnPostgres() {
 			say = t.Fatalf
 		}
 		say(`no PostgreSQL server: run it with make test, or after eval "$(scripts/ensure-postgres DIR)"`)
