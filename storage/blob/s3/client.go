@@ -86,7 +86,7 @@ func newClient(ctx context.Context, o Options) (*s3.Client, error) {
 			r.RateLimiter = ratelimit.None
 			r.Retryables = append(r.Retryables, retry.IsErrorRetryableFunc(brokenOff))
 		})
-		s.APIOptions = append(s.APIOptions, o.limitAttempts)
+		s.APIOptions = append(s.APIOptions, o.limitAttempts, o.observe)
 		// A part is sent without asking first whether it may be.
 		s.ContinueHeaderThresholdBytes = -1
 		s.DisableLogOutputChecksumValidationSkipped = true

@@ -70,6 +70,8 @@ type Options struct {
 	// Patience is the longest wait before a request is tried again, and a sixth
 	// of what a failing one takes before it is given up; zero for 5 seconds.
 	Patience time.Duration
+	// Observe, where there is one, is told of every attempt to send a request.
+	Observe func(Attempt)
 	// Wrap is put around the HTTP client, for tests.
 	Wrap func(Doer) Doer
 
