@@ -23,6 +23,7 @@ func TestPackagesKnowOnlyWhatIsBelowThem(t *testing.T) {
 		"drydock/storage":            {"drydock/auth", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "net/http/httputil", "github.com/aws/aws-sdk-go-v2"},
 		"drydock/storage/blob":       {"drydock/storage/meta", "drydock/auth"},
 		"drydock/storage/meta":       {"drydock/storage/blob", "drydock/auth"},
+		"drydock/internal/leases":    {"drydock/storage/blob", "drydock/auth", "drydock/awsapi", "drydock/registry", "drydock/ecrapi"},
 		"drydock/registry":           {"drydock/awsapi", "drydock/ecrapi", "github.com/aws/aws-sdk-go-v2"},
 		"drydock/ecrapi":             {"drydock/registry", "drydock/cmd"},
 	} {
