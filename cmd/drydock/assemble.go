@@ -61,7 +61,7 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 	rooms, err := furnish(ctx, site{
 		cfg: cfg, folder: folder, names: names, roots: roots, log: log,
 		watched:      func(next auth.Authorizer) auth.Authorizer { return observe.NewDecisions(next, counts.Decision, log) },
-		throttled:    counts.Throttled,
+		counts:       counts,
 		downloadBase: downloadBase(cfg, names, addresses),
 	})
 	if err != nil {

@@ -29,6 +29,7 @@ func openBlobs(ctx context.Context, s site) (*blob.Store, error) {
 		Bucket: where.Bucket, Prefix: where.Prefix, Endpoint: where.Endpoint, Region: where.Region, PathStyle: where.PathStyle,
 		AccessKeyID: s.cfg.S3Key.AccessKeyID, SecretAccessKey: s.cfg.S3Key.SecretAccessKey,
 		Encryption: where.Encryption, KMSKey: where.KMSKey, NoChecksums: where.NoChecksums, Random: rand.Reader,
+		Observe: func(a s3.Attempt) { s.counts.S3Attempt(a.Operation, string(a.Result), a.Number, a.Took) },
 	}
 	if s.cfg.Redirect {
 		o.RedirectFor = addressesGoodFor

@@ -20,6 +20,7 @@ import (
 	"drydock/internal/config"
 	"drydock/internal/control"
 	"drydock/internal/datadir"
+	"drydock/internal/metrics"
 	"drydock/internal/registryhost"
 	"drydock/registry"
 	"drydock/storage"
@@ -36,9 +37,8 @@ type site struct {
 	names  *registryhost.Names
 	roots  []auth.Credential
 	// watched makes an authorizer count and log what it decides.
-	watched func(auth.Authorizer) auth.Authorizer
-	// throttled is told of requests turned away, by the way in.
-	throttled    func(surface string)
+	watched      func(auth.Authorizer) auth.Authorizer
+	counts       *metrics.Metrics
 	downloadBase func(account, region string) string
 	log          *slog.Logger
 }
@@ -85,7 +85,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 		Region: s.cfg.Region, Log: s.log,
 	})
 	passwords := token.New(access.signing, access.identities, time.Now, rand.Reader)
-	held, err := throttle.New(throttle.Options{Now: time.Now, Refused: s.throttled})
+	held, err := throttle.New(throttle.Options{Now: time.Now, Refused: s.counts.Throttled})
 	if err != nil {
 		return nil, err
 	}
@@ -116,16 +116,23 @@ func (r *rooms) openStorage(ctx context.Context, s site) (meta.DB, *storage.Regi
 		return nil, nil, err
 	}
 	r.closers = append(r.closers, db.Close)
+	counted, err := s.counts.Database(db)
+	if err != nil {
+		return nil, nil, err
+	}
 	blobs, err := openBlobs(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}
 	engine, err := storage.New(ctx, storage.Options{
-		DB: db, Blobs: blobs,
+		DB: counted, Blobs: blobs,
 		Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
 		Grace: s.cfg.GCGrace, Trash: s.cfg.GCTrash,
 	})
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.counts.Collection(engine, time.Now); err != nil {
 		return nil, nil, err
 	}
 	r.ready = engine.Ready
@@ -138,7 +145,7 @@ func (r *rooms) openStorage(ctx context.Context, s site) (meta.DB, *storage.Regi
 			s.log.Error("nothing is collected any more", "error", err)
 		}
 	})
-	return db, engine, nil
+	return counted, engine, nil
 }
 
 // services are the AWS APIs that exist here.

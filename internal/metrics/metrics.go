@@ -26,6 +26,8 @@ type Metrics struct {
 	decisions *prometheus.CounterVec
 	throttled *prometheus.CounterVec
 	uploads   prometheus.Gauge
+	bucket    bucket
+	database  database
 }
 
 // New makes the metrics of a server of that version whose storage is at s.
@@ -62,6 +64,12 @@ func New(version string, s Storage) (*Metrics, error) {
 			Name: "drydock_uploads_in_progress",
 			Help: "Requests that are sending a layer now.",
 		}),
+		bucket:   newBucket(),
+		database: newDatabase(),
+	}
+	// What has never happened is 0 and not absent, for those who watch it rise.
+	for _, surface := range []string{"registry", "aws"} {
+		m.throttled.WithLabelValues(surface)
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "drydock_build_info",
@@ -69,10 +77,12 @@ func New(version string, s Storage) (*Metrics, error) {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{
+	all := []prometheus.Collector{
 		m.requests, m.durations, m.received, m.sent, m.decisions, m.throttled, m.uploads, build, &storageCollector{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
+	}
+	all = append(append(all, m.bucket.collectors()...), m.database.collectors()...)
+	for _, c := range all {
 		if err := m.registry.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
