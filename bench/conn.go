@@ -54,6 +54,7 @@ type answer struct {
 	status   int
 	length   int64 // of the body, -1 when it comes in chunks
 	location string
+	link     string // to the next page
 }
 
 // accept is what docker says that it takes for a manifest.
@@ -137,6 +138,8 @@ func (c *conn) read() (answer, error) {
 		case 'l':
 			if v, ok := header(line, "location"); ok {
 				a.location = v
+			} else if v, ok := header(line, "link"); ok {
+				a.link = v
 			}
 		}
 	}
@@ -199,22 +202,48 @@ func (c *conn) drop(n int64) error {
 }
 
 func (c *conn) discardChunks() error {
+	return c.chunks(func(n int) error {
+		_, err := c.r.Discard(n)
+		return err
+	})
+}
+
+// chunks has take take each chunk of a body.
+func (c *conn) chunks(take func(n int) error) error {
 	for {
 		line, err := c.r.ReadSlice('\n')
 		if err != nil {
 			return err
 		}
-		size, err := strconv.ParseInt(strings.TrimSpace(string(line)), 16, 64)
+		size, err := strconv.ParseInt(strings.TrimSpace(string(line)), 16, 32)
 		if err != nil {
 			return err
 		}
-		if _, err := c.r.Discard(int(size) + 2); err != nil {
+		if err := take(int(size)); err != nil {
 			return err
 		}
-		if size == 0 {
-			return nil
+		if _, err := c.r.Discard(2); err != nil || size == 0 {
+			return err
 		}
 	}
+}
+
+// body reads a body into the connection's buffer.
+func (c *conn) body(a answer) ([]byte, error) {
+	c.buf = c.buf[:0]
+	take := func(n int) error {
+		at := len(c.buf)
+		c.buf = append(c.buf, make([]byte, n)...)
+		_, err := io.ReadFull(c.r, c.buf[at:])
+		return err
+	}
+	var err error
+	if a.length >= 0 {
+		err = take(int(a.length))
+	} else {
+		err = c.chunks(take)
+	}
+	return c.buf, err
 }
 
 // do is a request whose answer must have a status; its body is dropped.

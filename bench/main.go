@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,8 +28,10 @@ func run(ctx context.Context) (err error) {
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of every measurement")
 	flag.StringVar(&o.dir, "dir", "", "folder to keep the servers' data in while it runs (default: a fresh one in the temporary folder)")
 	flag.StringVar(&o.only, "only", "", "comma-separated beginnings of the names of the rows to measure (default: all)")
+	flag.StringVar(&o.on, "on", "disk,s3", "where the servers keep their blobs: disk, s3, or both")
 	flag.StringVar(&o.drydock, "drydock", "bin/drydock", "the drydock program")
 	flag.StringVar(&o.stock, "stock", ".cache/bin/registry", "the stock registry program")
+	flag.StringVar(&o.s3, "s3", ".cache/bin/versitygw", "the S3 server's program")
 	flag.Int64Var(&o.large, "large", 512<<20, "size of the large blob in bytes")
 	flag.BoolVar(&o.verbose, "v", false, "tell of each measurement")
 	flag.Parse()
@@ -46,15 +49,62 @@ func run(ctx context.Context) (err error) {
 		}
 	}()
 	o.dir = dir
-
-	stock, err := newStock(o)
+	large, err := newLargeBlob(o.large)
 	if err != nil {
 		return err
 	}
-	ours := newDrydock(o)
-	servers := []*server{stock, ours}
-	report := newReport(os.Stdout)
+	defer large.close()
 
+	fmt.Printf("%d rounds, data in %s\n", o.rounds, filepath.Dir(dir))
+	for _, on := range []struct {
+		name string
+		run  func(context.Context, options, *largeBlob) error
+	}{{"disk", onDisk}, {"s3", onS3}} {
+		if !o.isOn(on.name) {
+			continue
+		}
+		if err := on.run(ctx, o, large); err != nil {
+			return fmt.Errorf("on %s: %w", on.name, err)
+		}
+	}
+	return nil
+}
+
+func onDisk(ctx context.Context, o options, large *largeBlob) error {
+	p := place{title: "on disk", dir: filepath.Join(o.dir, "disk")}
+	if err := os.Mkdir(p.dir, 0o700); err != nil {
+		return err
+	}
+	w := newWorkloads(o, p, large)
+	return compare(ctx, o, p, w.onDisk())
+}
+
+func onS3(ctx context.Context, o options, large *largeBlob) error {
+	p := place{title: "on S3", dir: filepath.Join(o.dir, "s3")}
+	if err := os.Mkdir(p.dir, 0o700); err != nil {
+		return err
+	}
+	var err error
+	if p.s3, err = startObjectStore(ctx, o, p.dir, drydockBucket, stockBucket); err != nil {
+		return err
+	}
+	defer p.s3.stop()
+	w := newWorkloads(o, p, large)
+	return compare(ctx, o, p, w.onS3())
+}
+
+// compare runs the workloads against both servers and prints a table.
+func compare(ctx context.Context, o options, p place, list []workload) error {
+	list = slices.DeleteFunc(list, func(w workload) bool { return !o.wants(w.name) })
+	if len(list) == 0 {
+		return nil
+	}
+	stock, err := newStock(o, p)
+	if err != nil {
+		return err
+	}
+	ours := newDrydock(o, p)
+	servers := []*server{stock, ours}
 	starts, err := startTimes(ctx, servers)
 	if err != nil {
 		return err
@@ -68,17 +118,8 @@ func run(ctx context.Context) (err error) {
 	if err := ours.createRepositories(ctx, repositories()); err != nil {
 		return fmt.Errorf("%w\n%s", err, ours.log)
 	}
-	fmt.Printf("%d rounds, data in %s\n\n", o.rounds, filepath.Dir(dir))
-
-	work, err := newWorkloads(o)
-	if err != nil {
-		return err
-	}
-	defer work.close()
-	for _, w := range work.list {
-		if !o.wants(w.name) {
-			continue
-		}
+	report := newReport(os.Stdout, p)
+	for _, w := range list {
 		row, err := measure(ctx, o, w, servers)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
@@ -89,12 +130,14 @@ func run(ctx context.Context) (err error) {
 }
 
 type options struct {
-	rounds         int
-	dir, only      string
-	drydock, stock string
-	large          int64
-	verbose        bool
+	rounds             int
+	dir, only, on      string
+	drydock, stock, s3 string
+	large              int64
+	verbose            bool
 }
+
+func (o options) isOn(place string) bool { return slices.Contains(strings.Split(o.on, ","), place) }
 
 func (o options) wants(name string) bool {
 	if o.only == "" {

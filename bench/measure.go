@@ -14,10 +14,12 @@ import (
 // sample is one measurement of one server.
 type sample struct {
 	took time.Duration
-	// cpu is the server's processor time, client that of this program.
-	cpu, client time.Duration
-	ops         int
-	bytes       int64
+	// cpu is the server's processor time, client that of this program, and s3 that
+	// of the S3 server, to which there were so many calls.
+	cpu, client, s3 time.Duration
+	calls           int
+	ops             int
+	bytes           int64
 }
 
 // rate is operations a second, or MiB a second where bytes count.
@@ -52,23 +54,22 @@ func (s *server) time(j job) (sample, error) {
 		conns[i] = c
 	}
 	if j.before != nil {
-		if err := j.before(conns[0]); err != nil {
+		if err := j.before(conns); err != nil {
 			return sample{}, err
 		}
 	}
 	// What the server before this one left to be written is not this one's load.
 	unix.Sync()
 	if j.bytes > 0 {
-		if err := backMemory(2 * j.bytes); err != nil {
+		if err := backMemory(s.copies() * j.bytes); err != nil {
 			return sample{}, err
 		}
 	}
 
-	cpu, err := s.cpu()
+	before, err := s.used()
 	if err != nil {
 		return sample{}, err
 	}
-	client := ownCPU()
 	errs := make([]error, len(conns))
 	began := time.Now()
 	var wg sync.WaitGroup
@@ -77,8 +78,7 @@ func (s *server) time(j job) (sample, error) {
 	}
 	wg.Wait()
 	took := time.Since(began)
-	client = ownCPU() - client
-	after, err := s.cpu()
+	after, err := s.used()
 	if err := cmp.Or(append(errs, err)...); err != nil {
 		return sample{}, err
 	}
@@ -87,7 +87,33 @@ func (s *server) time(j job) (sample, error) {
 			return sample{}, err
 		}
 	}
-	return sample{took: took, cpu: after - cpu, client: client, ops: j.ops, bytes: j.bytes}, nil
+	return sample{
+		took: took, cpu: after.cpu - before.cpu, client: after.client - before.client,
+		s3: after.s3 - before.s3, calls: after.calls - before.calls, ops: j.ops, bytes: j.bytes,
+	}, nil
+}
+
+// used is what there has been of everything until now.
+func (s *server) used() (u sample, err error) {
+	u.client = ownCPU()
+	if u.cpu, err = s.cpu(); err != nil || s.s3 == nil {
+		return u, err
+	}
+	if u.s3, err = s.s3.cpu(); err != nil {
+		return u, err
+	}
+	u.calls, err = s.s3.calls(s.bucket)
+	return u, err
+}
+
+// copies is how many copies of a blob may lie in memory: one of the client's and
+// what the disk's cache holds, which of a multipart upload is the parts and the
+// object, and once more where the registry has the object copied.
+func (s *server) copies() int64 {
+	if s.s3 != nil {
+		return 4
+	}
+	return 2
 }
 
 // ownCPU is the processor time that this program has used.

@@ -3,18 +3,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -33,58 +28,9 @@ type server struct {
 	commands      func() []*exec.Cmd
 	running       []*exec.Cmd
 	log           *tail
-}
-
-// The root key of the drydock under test.
-const (
-	keyID  = "AKIAIOSFODNN7EXAMPLE"
-	secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-)
-
-func newDrydock(o options) *server {
-	s := &server{name: "drydock", plain: freeAddress(), log: &tail{}}
-	s.secure = s.plain
-	s.commands = func() []*exec.Cmd {
-		cmd := exec.Command(o.drydock, "serve", "--data", filepath.Join(o.dir, "drydock"), "--listen", s.plain, "--log-level", "error")
-		cmd.Env = []string{"HOME=" + o.dir, "DRYDOCK_ROOT_ACCESS_KEY_ID=" + keyID, "DRYDOCK_ROOT_SECRET_ACCESS_KEY=" + secret}
-		return []*exec.Cmd{cmd}
-	}
-	return s
-}
-
-// newStock is the stock registry as its own image configures it, less the access
-// log, the traces it would export, and what else it says.
-func newStock(o options) (*server, error) {
-	cert, key, err := certificate(o.dir)
-	if err != nil {
-		return nil, err
-	}
-	s := &server{name: "stock", plain: freeAddress(), secure: freeAddress(), log: &tail{}}
-	configs := make([]string, 2)
-	for i, tls := range []string{"", fmt.Sprintf(", tls: {certificate: %q, key: %q}", cert, key)} {
-		configs[i] = filepath.Join(o.dir, fmt.Sprintf("stock-%d.yml", i))
-		text := fmt.Sprintf(`version: 0.1
-log: {level: error, accesslog: {disabled: true}}
-storage:
-  cache: {blobdescriptor: inmemory}
-  delete: {enabled: true}
-  filesystem: {rootdirectory: %q}
-http: {addr: %q, secret: bench%s}
-`, filepath.Join(o.dir, fmt.Sprintf("stock-%d", i)), []string{s.plain, s.secure}[i], tls)
-		if err := os.WriteFile(configs[i], []byte(text), 0o600); err != nil {
-			return nil, err
-		}
-	}
-	s.commands = func() []*exec.Cmd {
-		var cmds []*exec.Cmd
-		for _, config := range configs {
-			cmd := exec.Command(o.stock, "serve", config)
-			cmd.Env = []string{"HOME=" + o.dir, "OTEL_TRACES_EXPORTER=none", "OTEL_SDK_DISABLED=true"}
-			cmds = append(cmds, cmd)
-		}
-		return cmds
-	}
-	return s, nil
+	// s3 is where its blobs are, in this bucket; nil for files.
+	s3     *objectStore
+	bucket string
 }
 
 // start runs the server and returns how long its first process took from exec to
@@ -196,22 +142,13 @@ func (s *server) createRepositories(ctx context.Context, names []string) error {
 
 // cpu is the processor time that the server's processes have used.
 func (s *server) cpu() (time.Duration, error) {
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux
 	var sum time.Duration
 	for _, cmd := range s.running {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		took, err := processorTime(cmd.Process.Pid)
 		if err != nil {
 			return 0, err
 		}
-		// Fields 14 and 15 of proc_pid_stat(5); the second may hold spaces.
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		for _, field := range fields[11:13] {
-			n, err := strconv.ParseInt(field, 10, 64)
-			if err != nil {
-				return 0, err
-			}
-			sum += time.Duration(n) * tick
-		}
+		sum += took
 	}
 	return sum, nil
 }
@@ -221,19 +158,11 @@ func (s *server) cpu() (time.Duration, error) {
 func (s *server) peak() (int64, error) {
 	var most int64
 	for _, cmd := range s.running {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+		n, err := peakMemory(cmd.Process.Pid)
 		if err != nil {
 			return 0, err
 		}
-		for line := range strings.Lines(string(status)) {
-			if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-				kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-				if err != nil {
-					return 0, err
-				}
-				most = max(most, kib<<10)
-			}
-		}
+		most = max(most, n)
 	}
 	return most, nil
 }

@@ -4,15 +4,12 @@ package main
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // workload is a row of the table.
@@ -20,6 +17,9 @@ type workload struct {
 	name string
 	// target is the ratio of drydock's rate to stock's to reach, 0 for none.
 	target float64
+	// calls is the most S3 calls that drydock may make for each of stock's, 0 for
+	// no such target.
+	calls float64
 	// prepare makes what a round needs before any clock runs. Content differs
 	// from round to round, for what a registry has already it does not store.
 	prepare func(round int) (job, error)
@@ -34,7 +34,7 @@ type job struct {
 	ops   int
 	bytes int64
 	// before brings about what the job presumes, untimed; nil for nothing.
-	before func(*conn) error
+	before func([]*conn) error
 	// do is the share of one client.
 	do func(c *conn, client int) error
 	// after clears away, untimed; nil for nothing.
@@ -48,7 +48,9 @@ const (
 	layerType    = "application/vnd.oci.image.layer.v1.tar+gzip"
 )
 
-func repositories() []string { return []string{"bench/large", "bench/small", "bench/images"} }
+func repositories() []string {
+	return []string{"bench/large", "bench/small", "bench/images", "bench/tags"}
+}
 
 type blob struct {
 	digest  string
@@ -56,34 +58,47 @@ type blob struct {
 }
 
 type workloads struct {
-	list  []workload
+	o     options
+	p     place
 	large *largeBlob
 	rnd   *rand.ChaCha8
-	dir   string
 }
 
-func newWorkloads(o options) (*workloads, error) {
-	w := &workloads{rnd: rand.NewChaCha8([32]byte{}), dir: o.dir}
-	var err error
-	if w.large, err = newLargeBlob(o.large, w.rnd); err != nil {
-		return nil, err
-	}
-	mib := fmt.Sprintf("%d MiB blob", o.large>>20)
-	w.list = []workload{
-		{"push " + mib, 2.0, w.pushLarge(false)},
-		{"TLS push " + mib, 1.3, w.pushLarge(true)},
-		{"pull " + mib, 3.2, w.pullLarge(false)},
-		{"TLS pull " + mib, 0, w.pullLarge(true)},
-		{"manifest GET by tag", 4.3, w.getManifest},
-		{"blob of 64 KiB, GET", 8, w.getBlob},
-		{"blob of 1 KiB, POST and PUT", 6.3, w.pushSmall},
-		{"small image, push", 4, w.pushImages},
-		{"tags/list of 300", 0, w.listTags},
-	}
-	return w, nil
+func newWorkloads(o options, p place, large *largeBlob) *workloads {
+	return &workloads{o: o, p: p, large: large, rnd: rand.NewChaCha8([32]byte{})}
 }
 
-func (w *workloads) close() { w.large.close() }
+// onDisk are the workloads where the servers keep blobs in files.
+func (w *workloads) onDisk() []workload {
+	mib := fmt.Sprintf("%d MiB blob", w.large.size>>20)
+	return []workload{
+		{"push " + mib, 2.0, 0, w.pushLarge(false)},
+		{"TLS push " + mib, 1.3, 0, w.pushLarge(true)},
+		{"pull " + mib, 3.2, 0, w.pullLarge(false)},
+		{"TLS pull " + mib, 0, 0, w.pullLarge(true)},
+		{"manifest GET by tag", 4.3, 0, w.getManifest(1000)},
+		{"blob of 64 KiB, GET", 8, 0, w.getBlob(500)},
+		{"blob of 1 KiB, POST and PUT", 6.3, 0, w.pushSmall(1<<10, 100)},
+		{"small image, push", 4, 0, w.pushImages(300)},
+		{"tags/list of 300", 0, 0, w.listTags(300, 50)},
+	}
+}
+
+// onS3 are the workloads where they keep them in a bucket. They are shorter, for
+// the S3 server is slower than a disk.
+func (w *workloads) onS3() []workload {
+	mib := fmt.Sprintf("%d MiB blob", w.large.size>>20)
+	return []workload{
+		{"push " + mib, 2, 0, w.pushLarge(false)},
+		{"pull " + mib, 1.5, 0, w.pullLarge(false)},
+		{"manifest GET by tag", 0, 0, w.getManifest(100)},
+		{"blob of 64 KiB, GET", 0, 0, w.getBlob(100)},
+		{"blob of 1 KiB, POST and PUT", 0, 0.25, w.pushSmall(1<<10, 20)},
+		{"blob of 64 KiB, POST and PUT", 0, 0.25, w.pushSmall(64<<10, 20)},
+		{"small image, push", 0, 0.25, w.pushImages(30)},
+		{"tags/list of 10000", 20, 0, w.listTags(10000, 1)},
+	}
+}
 
 // blob is random content of a size in bytes.
 func (w *workloads) blob(size int) blob {
@@ -99,26 +114,34 @@ func (w *workloads) pushLarge(secure bool) func(int) (job, error) {
 		name := w.large.renew()
 		return job{secure: secure, clients: 1, ops: 1, bytes: w.large.size,
 			do:    func(c *conn, _ int) error { return w.large.push(c, name) },
-			after: func() error { return w.forget(name) },
+			after: w.forget,
 		}, nil
 	}
 }
 
-// forget removes a blob's file behind the server's back. The disk's cache then
-// reuses its memory; else each push would touch memory for the first time, which
-// on a virtual machine takes longer than the push.
-func (w *workloads) forget(digest string) error {
-	hex := strings.TrimPrefix(digest, "sha256:")
-	files, err := filepath.Glob(filepath.Join(w.dir, "*", "docker", "registry", "v2", "blobs", "sha256", hex[:2], hex, "data"))
-	if err != nil || len(files) == 0 {
-		return fmt.Errorf("no file of the blob %s below %s: %w", digest, w.dir, err)
-	}
-	for _, file := range files {
-		if err := os.Remove(file); err != nil {
+// forget removes the large blob's file behind the server's back. The disk's cache
+// then reuses its memory; else each push would touch memory for the first time,
+// which on a virtual machine takes longer than the push.
+func (w *workloads) forget() error {
+	found := false
+	err := filepath.WalkDir(w.p.dir, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a temporary file of somebody's
+		}
+		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
+		info, err := entry.Info()
+		if err != nil || info.Size() != w.large.size {
+			return err
+		}
+		found = true
+		return os.Remove(path)
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("no file of %d bytes below %s", w.large.size, w.p.dir)
 	}
-	return nil
+	return err
 }
 
 func (w *workloads) pullLarge(secure bool) func(int) (job, error) {
@@ -126,18 +149,18 @@ func (w *workloads) pullLarge(secure bool) func(int) (job, error) {
 		name := w.large.renew()
 		target := "/v2/bench/large/blobs/" + name
 		return job{secure: secure, clients: 1, ops: 1, bytes: w.large.size,
-			before: func(c *conn) error { return w.large.push(c, name) },
+			before: func(c []*conn) error { return w.large.push(c[0], name) },
 			do: func(c *conn, _ int) error {
 				_, err := c.do(200, "GET", target, "", nil)
 				return err
 			},
-			after: func() error { return w.forget(name) },
+			after: w.forget,
 		}, nil
 	}
 }
 
 // repeated has every client make the same request a number of times.
-func repeated(times int, method, target string, before func(*conn) error) job {
+func repeated(times int, method, target string, before func([]*conn) error) job {
 	return job{clients: clients, ops: clients * times, before: before, do: func(c *conn, _ int) error {
 		for range times {
 			if _, err := c.do(200, method, target, "", nil); err != nil {
@@ -148,149 +171,60 @@ func repeated(times int, method, target string, before func(*conn) error) job {
 	}}
 }
 
-func (w *workloads) getManifest(int) (job, error) {
-	image, err := w.image()
-	if err != nil {
-		return job{}, err
-	}
-	return repeated(1000, "GET", "/v2/bench/images/manifests/one", func(c *conn) error {
-		return image.push(c, "bench/images", "one")
-	}), nil
-}
-
-func (w *workloads) getBlob(int) (job, error) {
-	b := w.blob(64 << 10)
-	return repeated(500, "GET", "/v2/bench/small/blobs/"+b.digest, func(c *conn) error {
-		return c.pushBlob("bench/small", b)
-	}), nil
-}
-
-func (w *workloads) listTags(int) (job, error) {
-	image, err := w.image()
-	if err != nil {
-		return job{}, err
-	}
-	return repeated(50, "GET", "/v2/bench/large/tags/list", func(c *conn) error {
-		for i := range 300 {
-			if err := image.push(c, "bench/large", fmt.Sprintf("tag-%d", i)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}), nil
-}
-
-func (w *workloads) pushSmall(int) (job, error) {
-	const each = 100
-	blobs := make([]blob, clients*each)
-	for i := range blobs {
-		blobs[i] = w.blob(1 << 10)
-	}
-	return job{clients: clients, ops: len(blobs), do: func(c *conn, client int) error {
-		for _, b := range blobs[client*each : (client+1)*each] {
-			if err := c.pushBlob("bench/small", b); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}, nil
-}
-
-func (w *workloads) pushImages(round int) (job, error) {
-	images := make([]image, 300)
-	for i := range images {
-		var err error
-		if images[i], err = w.image(); err != nil {
+func (w *workloads) getManifest(times int) func(int) (job, error) {
+	return func(int) (job, error) {
+		image, err := w.image()
+		if err != nil {
 			return job{}, err
 		}
+		return repeated(times, "GET", "/v2/bench/images/manifests/one", func(c []*conn) error {
+			return image.push(c[0], "bench/images", "one")
+		}), nil
 	}
-	return job{clients: clients, ops: len(images), do: func(c *conn, client int) error {
-		for i := client; i < len(images); i += clients {
-			if err := images[i].push(c, "bench/images", fmt.Sprintf("r%d-%d", round, i)); err != nil {
-				return err
+}
+
+func (w *workloads) getBlob(times int) func(int) (job, error) {
+	return func(int) (job, error) {
+		b := w.blob(64 << 10)
+		return repeated(times, "GET", "/v2/bench/small/blobs/"+b.digest, func(c []*conn) error {
+			return c[0].pushBlob("bench/small", b)
+		}), nil
+	}
+}
+
+func (w *workloads) pushSmall(size, each int) func(int) (job, error) {
+	return func(int) (job, error) {
+		blobs := make([]blob, clients*each)
+		for i := range blobs {
+			blobs[i] = w.blob(size)
+		}
+		return job{clients: clients, ops: len(blobs), do: func(c *conn, client int) error {
+			for _, b := range blobs[client*each : (client+1)*each] {
+				if err := c.pushBlob("bench/small", b); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}, nil
+	}
+}
+
+func (w *workloads) pushImages(count int) func(int) (job, error) {
+	return func(round int) (job, error) {
+		images := make([]image, count)
+		for i := range images {
+			var err error
+			if images[i], err = w.image(); err != nil {
+				return job{}, err
 			}
 		}
-		return nil
-	}}, nil
-}
-
-// image is a small image: a configuration, two layers, and the manifest.
-type image struct {
-	blobs    []blob
-	manifest []byte
-}
-
-func (w *workloads) image() (image, error) {
-	type descriptor struct {
-		MediaType string `json:"mediaType"`
-		Digest    string `json:"digest"`
-		Size      int    `json:"size"`
+		return job{clients: clients, ops: len(images), do: func(c *conn, client int) error {
+			for i := client; i < len(images); i += clients {
+				if err := images[i].push(c, "bench/images", fmt.Sprintf("r%d-%d", round, i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}, nil
 	}
-	i := image{blobs: []blob{w.blob(1 << 10), w.blob(4 << 10), w.blob(4 << 10)}}
-	var d []descriptor
-	for _, b := range i.blobs {
-		d = append(d, descriptor{layerType, b.digest, len(b.content)})
-	}
-	d[0].MediaType = configType
-	var err error
-	i.manifest, err = json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": manifestType, "config": d[0], "layers": d[1:]})
-	return i, err
-}
-
-func (i image) push(c *conn, repo, tag string) error {
-	for _, b := range i.blobs {
-		if err := c.pushBlob(repo, b); err != nil {
-			return err
-		}
-	}
-	_, err := c.do(201, "PUT", "/v2/"+repo+"/manifests/"+tag, manifestType, i.manifest)
-	return err
-}
-
-// largeBlob lies in memory as a file, so that it can be sent without passing
-// through the client.
-type largeBlob struct {
-	size   int64
-	file   *os.File
-	memory []byte
-	count  uint64
-}
-
-func newLargeBlob(size int64, rnd *rand.ChaCha8) (*largeBlob, error) {
-	fd, err := unix.MemfdCreate("blob", 0)
-	if err != nil {
-		return nil, fmt.Errorf("keeping a blob in memory: %w", err)
-	}
-	l := &largeBlob{size: size, file: os.NewFile(uintptr(fd), "blob")}
-	if err := l.file.Truncate(size); err != nil {
-		return nil, err
-	}
-	l.memory, err = unix.Mmap(fd, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("keeping a blob in memory: %w", err)
-	}
-	_, _ = rnd.Read(l.memory) // documented never to fail
-	return l, nil
-}
-
-// renew makes the blob another one and returns its digest.
-func (l *largeBlob) renew() string {
-	l.count++
-	binary.LittleEndian.PutUint64(l.memory, l.count)
-	return digest(l.memory)
-}
-
-func (l *largeBlob) push(c *conn, digest string) error {
-	target, err := c.startUpload("bench/large", digest)
-	if err != nil {
-		return err
-	}
-	a, err := c.send("PUT", target, l.file, l.size)
-	_, err = c.finish(201, a, err, "PUT", target)
-	return err
-}
-
-func (l *largeBlob) close() {
-	_ = unix.Munmap(l.memory)
-	_ = l.file.Close()
 }
