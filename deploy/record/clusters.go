@@ -1,0 +1,61 @@
+package record
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"drydock/storage/meta"
+)
+
+// Cluster is a cluster. Detail has no counts, which change with other records.
+type Cluster struct {
+	Scope
+	Name    string
+	Status  string
+	Detail  types.Cluster
+	Version int64
+}
+
+const clusterColumns = `account, region, name, status, doc, version`
+
+func scanCluster(s scanner) (c Cluster, err error) {
+	var doc string
+	if err := s.Scan(&c.Account, &c.Region, &c.Name, &c.Status, &doc, &c.Version); err != nil {
+		return c, err
+	}
+	return c, decoded(doc, &c.Detail)
+}
+
+// AddCluster adds a cluster. Errors: meta.ErrExists.
+func AddCluster(ctx context.Context, q meta.Querier, c Cluster) error {
+	doc, err := encoded(c.Detail)
+	if err != nil {
+		return err
+	}
+	return added(q.ExecContext(ctx, `INSERT INTO ecs_cluster (`+clusterColumns+`) VALUES ($1, $2, $3, $4, $5, 1)
+		ON CONFLICT (account, region, name) DO NOTHING`, c.Account, c.Region, c.Name, c.Status, doc))
+}
+
+// FindCluster finds a cluster by name. Errors: meta.ErrNotFound.
+func FindCluster(ctx context.Context, q meta.Querier, s Scope, name string) (Cluster, error) {
+	return one(q.QueryRowContext(ctx, `SELECT `+clusterColumns+` FROM ecs_cluster WHERE account = $1 AND region = $2 AND name = $3`,
+		s.Account, s.Region, name), scanCluster)
+}
+
+// UpdateCluster writes a cluster that was read. Errors: ErrMoved.
+func UpdateCluster(ctx context.Context, q meta.Querier, c Cluster) error {
+	doc, err := encoded(c.Detail)
+	if err != nil {
+		return err
+	}
+	return moved(q.ExecContext(ctx, `UPDATE ecs_cluster SET status = $4, doc = $5, version = version + 1
+		WHERE account = $1 AND region = $2 AND name = $3 AND version = $6`, c.Account, c.Region, c.Name, c.Status, doc, c.Version))
+}
+
+// ClusterNames lists the active clusters of a scope by name.
+func ClusterNames(ctx context.Context, q meta.Querier, s Scope, p Page) ([]string, error) {
+	rows, err := q.QueryContext(ctx, `SELECT name FROM ecs_cluster WHERE account = $1 AND region = $2 AND name > $3 AND status = 'ACTIVE'
+		ORDER BY name LIMIT $4`, s.Account, s.Region, p.After, p.Limit)
+	return all(rows, err, text)
+}

@@ -1,0 +1,175 @@
+package record
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"drydock/storage/meta"
+)
+
+// Service is a service.
+type Service struct {
+	Scope
+	Cluster, Name string
+	// Status is ACTIVE, DRAINING or INACTIVE.
+	Status string
+	// DueAt is when the scheduler is to look at it, in milliseconds since 1970.
+	DueAt int64
+	// Detail is as ECS shows it, with its latest events; counts follow from the
+	// tasks.
+	Detail  types.Service
+	Version int64
+}
+
+const serviceColumns = `account, region, cluster, name, status, due_at, doc, version`
+
+func scanService(s scanner) (v Service, err error) {
+	var doc string
+	if err := s.Scan(&v.Account, &v.Region, &v.Cluster, &v.Name, &v.Status, &v.DueAt, &doc, &v.Version); err != nil {
+		return v, err
+	}
+	return v, decoded(doc, &v.Detail)
+}
+
+// AddService adds a service. Errors: meta.ErrExists.
+func AddService(ctx context.Context, q meta.Querier, v Service) error {
+	doc, err := encoded(v.Detail)
+	if err != nil {
+		return err
+	}
+	return added(q.ExecContext(ctx, `INSERT INTO ecs_service (`+serviceColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 1)
+		ON CONFLICT (account, region, cluster, name) DO NOTHING`, v.Account, v.Region, v.Cluster, v.Name, v.Status, v.DueAt, doc))
+}
+
+// FindService finds a service, whatever its status. Errors: meta.ErrNotFound.
+func FindService(ctx context.Context, q meta.Querier, s Scope, cluster, name string) (Service, error) {
+	return one(q.QueryRowContext(ctx, `SELECT `+serviceColumns+` FROM ecs_service WHERE account = $1 AND region = $2 AND cluster = $3 AND name = $4`,
+		s.Account, s.Region, cluster, name), scanService)
+}
+
+// UpdateService writes a service that was read. Errors: ErrMoved.
+func UpdateService(ctx context.Context, q meta.Querier, v Service) error {
+	doc, err := encoded(v.Detail)
+	if err != nil {
+		return err
+	}
+	return moved(q.ExecContext(ctx, `UPDATE ecs_service SET status = $5, due_at = $6, doc = $7, version = version + 1
+		WHERE account = $1 AND region = $2 AND cluster = $3 AND name = $4 AND version = $8`,
+		v.Account, v.Region, v.Cluster, v.Name, v.Status, v.DueAt, doc, v.Version))
+}
+
+// DeleteService deletes the record of a service. It need not be there.
+func DeleteService(ctx context.Context, q meta.Querier, s Scope, cluster, name string) error {
+	return exec(ctx, q, `DELETE FROM ecs_service WHERE account = $1 AND region = $2 AND cluster = $3 AND name = $4`, s.Account, s.Region, cluster, name)
+}
+
+// Services lists the services of a cluster by name, but for those that are INACTIVE.
+func Services(ctx context.Context, q meta.Querier, s Scope, cluster string, p Page) ([]Service, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+serviceColumns+` FROM ecs_service
+		WHERE account = $1 AND region = $2 AND cluster = $3 AND name > $4 AND status <> 'INACTIVE' ORDER BY name LIMIT $5`,
+		s.Account, s.Region, cluster, p.After, p.Limit)
+	return all(rows, err, scanService)
+}
+
+// DueServices lists services that the scheduler is to look at by now, of whatever
+// scope, the longest due first.
+func DueServices(ctx context.Context, q meta.Querier, now int64, limit int) ([]Service, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+serviceColumns+` FROM ecs_service WHERE status IN ('ACTIVE', 'DRAINING') AND due_at <= $1
+		ORDER BY due_at LIMIT $2`, now, limit)
+	return all(rows, err, scanService)
+}
+
+// Wake makes a service due. It need not be there.
+func Wake(ctx context.Context, q meta.Querier, s Scope, cluster, name string, now int64) error {
+	return exec(ctx, q, `UPDATE ecs_service SET due_at = $5 WHERE account = $1 AND region = $2 AND cluster = $3 AND name = $4 AND due_at > $5`,
+		s.Account, s.Region, cluster, name, now)
+}
+
+// ServiceRevision is a service as it was to be from a deployment on. It does not
+// change.
+type ServiceRevision struct {
+	Scope
+	Cluster, Service, ID string
+	CreatedAt            int64
+	Detail               types.ServiceRevision
+}
+
+// AddServiceRevision adds a revision.
+func AddServiceRevision(ctx context.Context, q meta.Querier, r ServiceRevision) error {
+	doc, err := encoded(r.Detail)
+	if err != nil {
+		return err
+	}
+	return added(q.ExecContext(ctx, `INSERT INTO ecs_service_revision (account, region, cluster, service, id, created_at, doc)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (account, region, cluster, service, id) DO NOTHING`,
+		r.Account, r.Region, r.Cluster, r.Service, r.ID, r.CreatedAt, doc))
+}
+
+// FindServiceRevision finds a revision. Errors: meta.ErrNotFound.
+func FindServiceRevision(ctx context.Context, q meta.Querier, s Scope, cluster, service, id string) (ServiceRevision, error) {
+	return one(q.QueryRowContext(ctx, `SELECT account, region, cluster, service, id, created_at, doc FROM ecs_service_revision
+		WHERE account = $1 AND region = $2 AND cluster = $3 AND service = $4 AND id = $5`, s.Account, s.Region, cluster, service, id),
+		func(s scanner) (r ServiceRevision, err error) {
+			var doc string
+			if err := s.Scan(&r.Account, &r.Region, &r.Cluster, &r.Service, &r.ID, &r.CreatedAt, &doc); err != nil {
+				return r, err
+			}
+			return r, decoded(doc, &r.Detail)
+		})
+}
+
+// ServiceDeployment is the way of a service from one revision to another.
+type ServiceDeployment struct {
+	Scope
+	Cluster, Service, ID, Status string
+	CreatedAt                    int64
+	Detail                       types.ServiceDeployment
+	Version                      int64
+}
+
+const deploymentColumns = `account, region, cluster, service, id, status, created_at, doc, version`
+
+func scanDeployment(s scanner) (d ServiceDeployment, err error) {
+	var doc string
+	if err := s.Scan(&d.Account, &d.Region, &d.Cluster, &d.Service, &d.ID, &d.Status, &d.CreatedAt, &doc, &d.Version); err != nil {
+		return d, err
+	}
+	return d, decoded(doc, &d.Detail)
+}
+
+// AddServiceDeployment adds a deployment.
+func AddServiceDeployment(ctx context.Context, q meta.Querier, d ServiceDeployment) error {
+	doc, err := encoded(d.Detail)
+	if err != nil {
+		return err
+	}
+	return added(q.ExecContext(ctx, `INSERT INTO ecs_service_deployment (`+deploymentColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
+		ON CONFLICT (account, region, cluster, service, id) DO NOTHING`, d.Account, d.Region, d.Cluster, d.Service, d.ID, d.Status, d.CreatedAt, doc))
+}
+
+// FindServiceDeployment finds a deployment. Errors: meta.ErrNotFound.
+func FindServiceDeployment(ctx context.Context, q meta.Querier, s Scope, cluster, service, id string) (ServiceDeployment, error) {
+	return one(q.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM ecs_service_deployment
+		WHERE account = $1 AND region = $2 AND cluster = $3 AND service = $4 AND id = $5`, s.Account, s.Region, cluster, service, id), scanDeployment)
+}
+
+// UpdateServiceDeployment writes a deployment that was read. Errors: ErrMoved.
+func UpdateServiceDeployment(ctx context.Context, q meta.Querier, d ServiceDeployment) error {
+	doc, err := encoded(d.Detail)
+	if err != nil {
+		return err
+	}
+	return moved(q.ExecContext(ctx, `UPDATE ecs_service_deployment SET status = $6, doc = $7, version = version + 1
+		WHERE account = $1 AND region = $2 AND cluster = $3 AND service = $4 AND id = $5 AND version = $8`,
+		d.Account, d.Region, d.Cluster, d.Service, d.ID, d.Status, doc, d.Version))
+}
+
+// ServiceDeployments lists the deployments of a service, the latest first, those
+// that were made before a time and, at that time, have a lesser id.
+func ServiceDeployments(ctx context.Context, q meta.Querier, s Scope, cluster, service string, before int64, id string, limit int) ([]ServiceDeployment, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+deploymentColumns+` FROM ecs_service_deployment
+		WHERE account = $1 AND region = $2 AND cluster = $3 AND service = $4 AND (created_at < $5 OR created_at = $5 AND id < $6)
+		ORDER BY created_at DESC, id DESC LIMIT $7`, s.Account, s.Region, cluster, service, before, id, limit)
+	return all(rows, err, scanDeployment)
+}
