@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -104,21 +103,6 @@ func explainStorage(path string, err error) error {
 		err = fmt.Errorf("%w: %w", syscall.ENOSPC, err)
 	}
 	return datadir.Explain(path, err)
-}
-
-// work runs what goes on beside requests until ctx is done. The channel is closed
-// when all of it has ended.
-func (h *house) work(ctx context.Context) <-chan struct{} {
-	var all sync.WaitGroup
-	for _, run := range h.rooms.background {
-		all.Go(func() { run(ctx) })
-	}
-	ended := make(chan struct{})
-	go func() {
-		all.Wait()
-		close(ended)
-	}()
-	return ended
 }
 
 func (h *house) close() error { return h.rooms.close() }

@@ -20,6 +20,7 @@ import (
 	"drydock/internal/config"
 	"drydock/internal/control"
 	"drydock/internal/datadir"
+	"drydock/internal/leases"
 	"drydock/internal/metrics"
 	"drydock/internal/registryhost"
 	"drydock/registry"
@@ -49,6 +50,9 @@ type rooms struct {
 	control       *control.Server
 	ready         func(context.Context) error
 	background    []func(context.Context)
+	leases        *leases.Leases
+	leased        []leased
+	log           *slog.Logger
 	closers       []func() error
 }
 
@@ -56,7 +60,7 @@ func (r *rooms) close() error { return closeAll(r.closers) }
 
 // furnish opens the storage and builds the registry and the AWS APIs over it.
 func furnish(ctx context.Context, s site) (_ *rooms, err error) {
-	r := new(rooms)
+	r := &rooms{log: s.log}
 	defer func() {
 		if err != nil {
 			_ = r.close() // what could not be opened matters more
@@ -136,15 +140,10 @@ func (r *rooms) openStorage(ctx context.Context, s site) (meta.DB, *storage.Regi
 		return nil, nil, err
 	}
 	r.ready = engine.Ready
-	r.background = append(r.background, func(ctx context.Context) {
-		if err := engine.Run(ctx); err != nil {
-			s.log.Error("the registry's background work ended", "error", err)
-		}
-	}, func(ctx context.Context) {
-		if err := engine.RunCollector(ctx); err != nil {
-			s.log.Error("nothing is collected any more", "error", err)
-		}
-	})
+	if r.leases, err = openLeases(s, counted); err != nil {
+		return nil, nil, err
+	}
+	r.leased = append(r.leased, leased{leaseOfUploads, engine.Run}, leased{leaseOfCollection, engine.RunCollector})
 	return counted, engine, nil
 }
 

@@ -112,7 +112,7 @@ func serve(ctx context.Context, hurry <-chan struct{}, cfg config.Config, versio
 		}
 	})
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	stopped := house.work(working)
+	stopped := house.work(ctx, working)
 	defer func() {
 		stopWork()
 		<-stopped
