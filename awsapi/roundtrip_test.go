@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -23,11 +24,14 @@ import (
 	"drydock/awsapi/constraints"
 )
 
+// streams are operations that answer with a stream of events, in a protocol of
+// their own.
+var streams = map[string]bool{"GetLogObject": true, "StartLiveTail": true}
+
 // The SDK's own clients send every operation's input, filled at random, and read
 // its output: what they wrote must be what the codec reads, and the other way
 // round.
 func TestTheCodecsSpeakAsTheSDKDoes(t *testing.T) {
-	lowerCamel := &constraints.Model{Facts: &constraints.Facts{Protocol: "json", LowerCamel: true, MessageName: "message"}}
 	creds := credentials.NewStaticCredentialsProvider("AKIADEV", "secret", "")
 	for _, c := range []struct {
 		name    string
@@ -44,9 +48,12 @@ func TestTheCodecsSpeakAsTheSDKDoes(t *testing.T) {
 		{"iam", mustLoad(t, "iam"), func(e *string) any {
 			return iam.New(iam.Options{Region: "us-east-1", BaseEndpoint: e, Credentials: creds})
 		}, 0},
-		{"ecs", lowerCamel, func(e *string) any {
+		{"ecs", mustLoad(t, "ecs"), func(e *string) any {
 			return ecs.New(ecs.Options{Region: "eu-west-1", BaseEndpoint: e, Credentials: creds})
 		}, 20},
+		{"logs", mustLoad(t, "logs"), func(e *string) any {
+			return cloudwatchlogs.New(cloudwatchlogs.Options{Region: "eu-west-1", BaseEndpoint: e, Credentials: creds})
+		}, 40},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			echo := &echo{t: t, service: &Service{model: c.model, planner: &planner{spell: c.model.Spell, done: map[reflect.Type]*plan{}}}}
@@ -61,6 +68,9 @@ func TestTheCodecsSpeakAsTheSDKDoes(t *testing.T) {
 				}
 				if _, known := c.model.Operations[method.Name]; !known && !echo.service.isJSON() {
 					continue // the model does not say yet whether it answers a result
+				}
+				if streams[method.Name] {
+					continue
 				}
 				walked++
 				for range 5 {

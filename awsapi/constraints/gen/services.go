@@ -64,4 +64,6 @@ var services = []service{
 			},
 		},
 	},
+	{dir: "ecs", code: "InvalidParameterException", style: "coral"},
+	{dir: "logs", code: "InvalidParameterException", style: "coral"},
 }
