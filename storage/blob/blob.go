@@ -33,6 +33,10 @@ var ErrNotFound = errors.New("the bytes are not there")
 // that it cannot now. It may a moment later.
 var ErrUnavailable = errors.New("the blobs cannot be reached at the moment")
 
+// ErrDamaged is returned, wrapped, by readers that find out that the bytes which are
+// there are not those that were stored.
+var ErrDamaged = errors.New("the bytes are damaged")
+
 // Driver is a backend: distribution's contract, which its test suite certifies,
 // plus what uploads and fast pulls need, which storage/blob/blobtest does.
 type Driver interface {
@@ -63,6 +67,10 @@ type Driver interface {
 	// cancelled, and is not to be kept. keep is told the name directly below the
 	// path and when it was begun. What was committed on a shared backend stays.
 	Sweep(ctx context.Context, path string, keep func(name string, begun time.Time) (bool, error)) error
+	// Files calls fn for every file below the path, in an order of the backend's own
+	// that stays the same, from behind the file at the path after on; from the first
+	// on where that is empty. Where there is nothing there is no error.
+	Files(ctx context.Context, path, after string, fn func(driver.FileInfo) error) error
 }
 
 // Writer writes the file of an upload. Its methods are not called by several

@@ -44,7 +44,9 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"files are deleted, and with them what is being written", deleted},
 		{"what was begun and forgotten is swept", swept},
 		{"on a shared backend writers of one upload have files of their own", sharedWriters},
+		{"files are listed from behind any of them on", filesAreListed},
 		{"the store keeps and opens blobs", storeKeepsBlobs},
+		{"the store lists its files and puts them aside", storeListsFiles},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newPlace(t)) })
 	}

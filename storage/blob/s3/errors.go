@@ -80,3 +80,6 @@ func lost(path string, err error) error {
 }
 
 func badPath(path string) error { return driver.InvalidPathError{Path: path, DriverName: name} }
+
+// Is makes it blob.ErrDamaged.
+func (e *otherError) Is(target error) bool { return target == blob.ErrDamaged }
