@@ -143,9 +143,6 @@ func (r *rooms) openStorage(ctx context.Context, s site) (meta.DB, *storage.Regi
 	if r.leases, err = openLeases(s, counted); err != nil {
 		return nil, nil, err
 	}
-	if err := s.counts.Leases(r.leases.Held); err != nil {
-		return nil, nil, err
-	}
 	r.leased = append(r.leased, leased{leaseOfUploads, engine.Run}, leased{leaseOfCollection, engine.RunCollector})
 	return counted, engine, nil
 }
