@@ -17,23 +17,15 @@ import (
 	"drydock/auth/identity/managed"
 	"drydock/auth/oidc"
 	"drydock/auth/policy"
-	"drydock/auth/seal"
 	"drydock/auth/stsapi"
 	"drydock/auth/token/keyring"
 	"drydock/ecrapi"
-	"drydock/internal/config"
-	"drydock/internal/datadir"
 	"drydock/storage"
-	"drydock/storage/meta"
 )
 
-const (
-	// sealKeyFile keeps the key that secrets in the database are encrypted with.
-	sealKeyFile = "seal.key"
-	// oldSigningKeyFile had the keys of registry passwords before the database
-	// had them.
-	oldSigningKeyFile = "password-keys.json"
-)
+// oldSigningKeyFile had the keys of registry passwords before the database had
+// them.
+const oldSigningKeyFile = "password-keys.json"
 
 // access is who there is, what they may do, and what was decided.
 type access struct {
@@ -50,11 +42,8 @@ type access struct {
 
 // openAccess opens the identities in the database and builds the authorizer over
 // them. roots are the root keys that are given, not stored.
-func openAccess(ctx context.Context, s site, db meta.DB, engine *storage.Registry, roots []auth.Credential) (*access, error) {
-	box, err := openBox(s.cfg, s.folder)
-	if err != nil {
-		return nil, err
-	}
+func openAccess(ctx context.Context, s site, engine *storage.Registry, roots []auth.Credential) (*access, error) {
+	db, box := s.db, s.box
 	policies, err := managed.Load()
 	if err != nil {
 		return nil, fmt.Errorf("read Amazon's own policies: %w", err)
@@ -110,18 +99,6 @@ func (a *access) watch(ctx context.Context, d enforce.Decision) {
 type fileError struct{ error }
 
 func (e *fileError) Unwrap() error { return e.error }
-
-// openBox takes the key of the environment, else the one in the data folder.
-func openBox(cfg config.Config, folder *datadir.Folder) (*seal.Box, error) {
-	if cfg.SealKey == "" {
-		return seal.OpenFile(folder.Path(sealKeyFile), rand.Reader)
-	}
-	key, err := seal.ParseKey(cfg.SealKey)
-	if err != nil {
-		return nil, fmt.Errorf("DRYDOCK_SEAL_KEY: %w", err)
-	}
-	return seal.New(key, rand.Reader)
-}
 
 // guardrails reads the policy that limits all accounts; without a file there is
 // none.

@@ -15,6 +15,7 @@ import (
 
 	"drydock/auth"
 	"drydock/auth/identity"
+	"drydock/auth/seal"
 	"drydock/auth/throttle"
 	"drydock/auth/token"
 	"drydock/internal/config"
@@ -65,9 +66,13 @@ func BenchmarkManifestGET(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	box, err := seal.New(make([]byte, seal.KeySize), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
 	cfg := config.Default(func(string) string { return "" })
 	root := rootCredential(cfg.Account, datadir.Key{AccessKeyID: "AKIAROOT", SecretAccessKey: "secret"})
-	access, err := openAccess(ctx, site{cfg: cfg, folder: folder, log: slog.New(slog.DiscardHandler)}, db, engine, []auth.Credential{root})
+	access, err := openAccess(ctx, site{cfg: cfg, folder: folder, records: records{db: db, box: box}, log: slog.New(slog.DiscardHandler)}, engine, []auth.Credential{root})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -40,11 +40,21 @@ type house struct {
 // assemble builds a server out of its parts, from the ground up: names, keys,
 // certificates, then the rooms, then the front before them. addresses are the
 // open ports. It starts nothing.
-func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, addresses []*net.TCPAddr, version string, log *slog.Logger) (*house, error) {
+func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, addresses []*net.TCPAddr, version string, log *slog.Logger) (_ *house, err error) {
 	names, err := namesOf(cfg, addresses[0])
 	if err != nil {
 		return nil, err
 	}
+	records, err := openRecords(ctx, cfg, folder, log)
+	if err != nil {
+		return nil, err
+	}
+	mine := true
+	defer func() {
+		if err != nil && mine {
+			_ = records.db.Close() // what went wrong matters more
+		}
+	}()
 	root, roots, err := rootsOf(cfg, folder)
 	if err != nil {
 		return nil, err
@@ -53,12 +63,17 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 	if err != nil {
 		return nil, err
 	}
-	counts, err := metrics.New(version, metrics.Storage{Folder: folder.Path(), Database: folder.Path(databaseFile + "*")})
+	counts, err := metrics.New(version, metrics.Storage{Folder: folder.Path(), Database: records.size})
 	if err != nil {
 		return nil, err
 	}
+	counted, err := counts.Database(records.db)
+	if err != nil {
+		return nil, err
+	}
+	records.db, mine = counted, false
 	rooms, err := furnish(ctx, site{
-		cfg: cfg, folder: folder, names: names, roots: roots, log: log,
+		cfg: cfg, folder: folder, records: records, names: names, roots: roots, log: log,
 		watched:      func(next auth.Authorizer) auth.Authorizer { return observe.NewDecisions(next, counts.Decision, log) },
 		counts:       counts,
 		downloadBase: downloadBase(cfg, names, addresses),

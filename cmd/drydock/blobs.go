@@ -36,17 +36,10 @@ func openBlobs(ctx context.Context, s site) (*blob.Store, error) {
 	}
 	bucket, err := s3.New(ctx, o)
 	if err != nil {
-		return nil, &placeError{err}
+		return nil, &placeError{"blobs", err}
 	}
 	if err := bucket.Check(ctx); err != nil {
-		return nil, &placeError{err}
+		return nil, &placeError{"blobs", err}
 	}
 	return blob.NewStore(bucket), nil
 }
-
-// placeError says what is wrong with --blobs. The data folder has no part in it.
-type placeError struct{ error }
-
-func (e *placeError) Error() string { return "--blobs: " + e.error.Error() }
-
-func (e *placeError) Unwrap() error { return e.error }

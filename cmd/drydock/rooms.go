@@ -25,18 +25,15 @@ import (
 	"drydock/internal/registryhost"
 	"drydock/registry"
 	"drydock/storage"
-	"drydock/storage/meta"
-	"drydock/storage/meta/sqlite"
 )
-
-const databaseFile = "records.db"
 
 // site is what the rooms stand on.
 type site struct {
 	cfg    config.Config
 	folder *datadir.Folder
-	names  *registryhost.Names
-	roots  []auth.Credential
+	records
+	names *registryhost.Names
+	roots []auth.Credential
 	// watched makes an authorizer count and log what it decides.
 	watched      func(auth.Authorizer) auth.Authorizer
 	counts       *metrics.Metrics
@@ -58,19 +55,21 @@ type rooms struct {
 
 func (r *rooms) close() error { return closeAll(r.closers) }
 
-// furnish opens the storage and builds the registry and the AWS APIs over it.
+// furnish puts the engine over the records and the blobs, and builds the registry
+// and the AWS APIs over it. The records are closed with the rooms, and where they
+// cannot be furnished.
 func furnish(ctx context.Context, s site) (_ *rooms, err error) {
-	r := &rooms{log: s.log}
+	r := &rooms{log: s.log, closers: []func() error{s.db.Close}}
 	defer func() {
 		if err != nil {
 			_ = r.close() // what could not be opened matters more
 		}
 	}()
-	db, engine, err := r.openStorage(ctx, s)
+	engine, err := r.openStorage(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	access, err := openAccess(ctx, s, db, engine, s.roots)
+	access, err := openAccess(ctx, s, engine, s.roots)
 	if err != nil {
 		return nil, err
 	}
@@ -113,38 +112,29 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	return r, err
 }
 
-// openStorage opens the records and the blobs and puts the engine over them.
-func (r *rooms) openStorage(ctx context.Context, s site) (meta.DB, *storage.Registry, error) {
-	db, err := sqlite.Open(ctx, s.folder.Path(databaseFile))
-	if err != nil {
-		return nil, nil, err
-	}
-	r.closers = append(r.closers, db.Close)
-	counted, err := s.counts.Database(db)
-	if err != nil {
-		return nil, nil, err
-	}
+// openStorage opens the blobs and puts the engine over them and the records.
+func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, error) {
 	blobs, err := openBlobs(ctx, s)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	engine, err := storage.New(ctx, storage.Options{
-		DB: counted, Blobs: blobs,
+		DB: s.db, Blobs: blobs,
 		Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
 		Grace: s.cfg.GCGrace, Trash: s.cfg.GCTrash,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := s.counts.Collection(engine, time.Now); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r.ready = engine.Ready
-	if r.leases, err = openLeases(s, counted); err != nil {
-		return nil, nil, err
+	if r.leases, err = openLeases(s, s.db); err != nil {
+		return nil, err
 	}
 	r.leased = append(r.leased, leased{leaseOfUploads, engine.Run}, leased{leaseOfCollection, engine.RunCollector})
-	return counted, engine, nil
+	return engine, nil
 }
 
 // services are the AWS APIs that exist here.

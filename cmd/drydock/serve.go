@@ -34,7 +34,12 @@ name in the YAML file of --config; a flag goes before a variable, a variable bef
 the file. The root key of the account is taken from DRYDOCK_ROOT_ACCESS_KEY_ID and
 DRYDOCK_ROOT_SECRET_ACCESS_KEY, else made at the first start and kept in the data
 folder. The key for the bucket of --blobs is taken from DRYDOCK_S3_ACCESS_KEY_ID and
-DRYDOCK_S3_SECRET_ACCESS_KEY, else from where AWS's own programs have theirs.`,
+DRYDOCK_S3_SECRET_ACCESS_KEY, else from where AWS's own programs have theirs.
+
+With --db, several servers may share their records, and with --blobs their layers.
+They then need the same DRYDOCK_SEAL_KEY, the key of the secrets in the database
+(openssl rand -base64 32 makes one), and are told of a password of the database in
+DRYDOCK_DB, the file of --config, PGPASSWORD or PGPASSFILE.`,
 		Args: noArguments,
 	}
 	source := config.Bind(c.Flags(), p.environ, standard)

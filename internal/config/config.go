@@ -25,6 +25,8 @@ type Config struct {
 	// gives one; else it is empty, and the SDK's own ways lead to one.
 	Blobs Blobs
 	S3Key datadir.Key
+	// DB is where records are kept.
+	DB DB
 	// Redirect sends those who pull a blob to where it is.
 	Redirect bool
 	// Listen are the addresses to listen on, host:port; at least one.

@@ -72,6 +72,7 @@ func TestFlagsGoBeforeTheEnvironmentBeforeTheFileBeforeDefaults(t *testing.T) {
 func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 	values := map[string]string{
 		"blobs": "s3://layers/of/mine?region=eu-west-1&path-style=true", "redirect": "true",
+		"db":   "postgres://drydock@records.example/drydock",
 		"data": "/d", "listen": "0.0.0.0:443", "account": "1234567890", "region": "eu-west-1",
 		"registry-host": "aws", "log-format": "json", "log-level": "debug", "allow-plain-http": "true",
 		"tls-cert": "/c", "tls-key": "/k", "pprof": "127.0.0.1:6060", "upload-expiry": "90m", "gc-grace": "2h", "gc-trash": "48h",
@@ -91,6 +92,7 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 	}
 	want := Config{
 		Data: "/d", Blobs: Blobs{Bucket: "layers", Prefix: "of/mine", Region: "eu-west-1", PathStyle: true}, Redirect: true,
+		DB:     DB{URL: "postgres://drydock@records.example/drydock"},
 		Listen: []string{"0.0.0.0:443"}, Account: "1234567890", Region: "eu-west-1",
 		RegistryHost: "aws", LogFormat: "json", LogLevel: "debug", AllowPlainHTTP: true,
 		TLSCert: "/c", TLSKey: "/k", Pprof: "127.0.0.1:6060", UploadExpiry: 90 * time.Minute, GCGrace: 2 * time.Hour, GCTrash: 48 * time.Hour,

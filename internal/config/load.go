@@ -47,6 +47,19 @@ func (g *given) Type() string       { return g.value }
 func (g *given) IsBoolFlag() bool   { return g.flag }
 func (g *given) Set(v string) error { g.values = append(g.values, v); return nil }
 
+// mayBeSeen looks at all values, also those that a later one overrides.
+func (g *given) mayBeSeen() error {
+	for _, v := range g.values {
+		if g.public == nil {
+			return nil
+		}
+		if err := g.public(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Bind adds flags to a command: --config and those named, or all when none is.
 // What standard holds is shown as the defaults.
 func Bind(flags *pflag.FlagSet, environ []string, standard Config, names ...string) *Source {
@@ -96,6 +109,9 @@ func (s *Source) Load(standard Config) (Config, error) {
 			}
 		}
 		if g := s.given[def.name]; g != nil && len(g.values) > 0 {
+			if err := g.mayBeSeen(); err != nil {
+				return Config{}, fmt.Errorf("--%s: %w", def.name, err)
+			}
 			if err := def.set(&c, g.values); err != nil {
 				return Config{}, fmt.Errorf("--%s: %w", def.name, err)
 			}

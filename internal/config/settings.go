@@ -27,6 +27,8 @@ type setting struct {
 	flag bool // a flag that needs no value
 	// setMap takes a mapping of the file, where the setting can be one.
 	setMap func(c *Config, n *yaml.Node) error
+	// public refuses a value that must not stand in an argument, or is nil.
+	public func(v string) error
 }
 
 // one makes a setter of a single value.
@@ -60,6 +62,8 @@ func settings() []setting {
 		data,
 		{name: "blobs", value: "PLACE", usage: "keep blobs on disk, in the data folder, or in a bucket: s3://BUCKET/PREFIX?endpoint=URL&region=NAME&path-style=true&sse=AES256",
 			set: one(setBlobs), setMap: blobsNode, show: showBlobs},
+		{name: "db", value: "PLACE", usage: "keep records in sqlite, a file in the data folder, or in a PostgreSQL database that several servers may share: postgres://USER@HOST:PORT/NAME",
+			set: one(setDB), public: publicDB, show: func(c Config) string { return c.DB.String() }},
 		{name: "redirect", usage: "send those who pull a layer to the bucket that has it, by an address that is good for 20 minutes", flag: true,
 			set:  one(func(c *Config, v string) (err error) { c.Redirect, err = truth(v); return err }),
 			show: func(c Config) string { return strconv.FormatBool(c.Redirect) }},

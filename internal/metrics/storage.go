@@ -1,8 +1,8 @@
 package metrics
 
 import (
-	"os"
-	"path/filepath"
+	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
@@ -13,9 +13,13 @@ import (
 type Storage struct {
 	// Folder is any folder on the disk that holds the blobs.
 	Folder string
-	// Database is a filepath.Match pattern of the files of the records.
-	Database string
+	// Database finds the size of the database of the records, in bytes; nil leaves
+	// it out.
+	Database func(context.Context) (int64, error)
 }
+
+// patience is how long whoever asks for metrics waits for what a database says.
+const patience = 2 * time.Second
 
 type storageCollector struct{ storage Storage }
 
@@ -29,7 +33,7 @@ func (*storageCollector) size() *prometheus.Desc {
 }
 
 func (*storageCollector) database() *prometheus.Desc {
-	return prometheus.NewDesc("drydock_database_size_bytes", "Size of the files that hold the records.", nil, nil)
+	return prometheus.NewDesc("drydock_database_size_bytes", "Size of the database that holds the records.", nil, nil)
 }
 
 // Describe implements prometheus.Collector.
@@ -49,15 +53,12 @@ func (c *storageCollector) Collect(to chan<- prometheus.Metric) {
 		gauge(c.free(), float64(disk.Bavail)*float64(disk.Bsize))
 		gauge(c.size(), float64(disk.Blocks)*float64(disk.Bsize))
 	}
-	files, err := filepath.Glob(c.storage.Database)
-	if err != nil {
+	if c.storage.Database == nil {
 		return
 	}
-	var sum int64
-	for _, f := range files {
-		if info, err := os.Stat(f); err == nil {
-			sum += info.Size()
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if size, err := c.storage.Database(ctx); err == nil {
+		gauge(c.database(), float64(size))
 	}
-	gauge(c.database(), float64(sum))
 }
