@@ -49,6 +49,8 @@ func exception(err error, a about) error {
 		uploadTruncated    *storage.UploadTruncatedError
 		emptyUpload        *storage.EmptyUploadError
 		tooManyTags        *storage.TooManyTagsError
+		quota              *storage.QuotaError
+		lowSpace           *storage.LowSpaceError
 	)
 	switch {
 	case errors.As(err, &repositoryUnknown):
@@ -105,6 +107,10 @@ func exception(err error, a about) error {
 			"The upload with id '%s' has received no layer part", emptyUpload.Upload.ID)}
 	case errors.As(err, &tooManyTags):
 		return &types.TooManyTagsException{Message: sentence("A repository can have at most %d tags", tooManyTags.Max)}
+	case errors.As(err, &quota):
+		return &types.LimitExceededException{Message: text(quota.Error())}
+	case errors.As(err, &lowSpace):
+		return fault(err, lowSpace.Error())
 	case errors.Is(err, storage.ErrFull):
 		return fault(err, "The registry's disk is full: free space there, then try again")
 	case errors.Is(err, storage.ErrUnavailable):

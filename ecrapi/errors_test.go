@@ -77,6 +77,11 @@ func TestErrorsOfTheEngineBecomeExceptions(t *testing.T) {
 		{&storage.UploadTruncatedError{Upload: up, Cause: errors.New("gone")}, true, "InvalidLayerPartException", "byte 10"},
 		{&storage.EmptyUploadError{Upload: up}, true, "EmptyUploadException", up.ID},
 		{&storage.TooManyTagsError{Max: 50}, false, "TooManyTagsException", "50"},
+		{&storage.QuotaError{Ref: demo, Used: storage.Amount{Bytes: 3 << 30}, Limit: storage.Amount{Bytes: 4 << 30}, More: storage.Amount{Bytes: 3 << 29}}, true, "LimitExceededException",
+			"The repository with name 'demo' in the registry with id '123456789012' has a quota of 4 GiB and holds 3 GiB, so that 1.5 GiB more do not fit"},
+		{&storage.QuotaError{Ref: storage.Ref{Scope: storage.Scope{Account: account}}, Used: storage.Amount{Images: 5, Bytes: 100}, Limit: storage.Amount{Images: 5}, More: storage.Amount{Images: 1, Bytes: 7}}, false,
+			"LimitExceededException", "The registry with id '123456789012' has a quota of 5 images and holds 5"},
+		{&storage.LowSpaceError{Free: 1 << 20, Least: 1 << 30}, true, "ServerException", "1 MiB are free and 1 GiB are kept so"},
 		{storage.ErrFull, false, "ServerException", "disk is full"},
 		{storage.ErrClosed, false, "ServerException", "shutting down"},
 	} {

@@ -94,7 +94,8 @@ func (s *Service) UploadLayerPart(ctx context.Context, in *ecr.UploadLayerPartIn
 		return nil, invalidPart(ref, up, "The layer part has %d bytes, but its first byte is %d and its last byte %d",
 			len(in.LayerPartBlob), first, last)
 	}
-	up, err := s.engine.AppendUpload(ctx, ref, id, first, bytes.NewReader(in.LayerPartBlob))
+	up, err := s.engine.AppendUpload(ctx, ref, id, first,
+		&storage.Announced{Reader: bytes.NewReader(in.LayerPartBlob), Length: int64(len(in.LayerPartBlob))})
 	if err != nil {
 		return nil, exception(err, about{ref: ref, layer: true})
 	}

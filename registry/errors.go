@@ -35,6 +35,8 @@ var translations = map[reflect.Type]struct {
 	typeOf[*storage.UploadUnknownError]():      {errcode.ErrorCodeBlobUploadUnknown, 0},
 	typeOf[*storage.UploadOffsetError]():       {errcode.ErrorCodeBlobUploadInvalid, http.StatusRequestedRangeNotSatisfiable},
 	typeOf[*storage.UploadTruncatedError]():    {errcode.ErrorCodeBlobUploadInvalid, http.StatusBadRequest},
+	typeOf[*storage.QuotaError]():              {errcode.ErrorCodeDenied, 0},
+	typeOf[*storage.LowSpaceError]():           {errcode.ErrorCodeDenied, 0},
 	typeOf[*rangeError]():                      {errcode.ErrorCodeBlobUploadInvalid, http.StatusBadRequest},
 	typeOf[*unsatisfiableError]():              {errcode.ErrorCodeRangeInvalid, http.StatusRequestedRangeNotSatisfiable},
 	typeOf[*tooLargeError]():                   {errcode.ErrorCodeManifestInvalid, http.StatusRequestEntityTooLarge},

@@ -38,7 +38,7 @@ func (h *Handler) startUpload(x *exchange) error {
 		return err
 	}
 	if d != "" {
-		b, err := h.engine.FinishUpload(x.context(), x.ref, u.ID, 0, x.http.Body, digest.Digest(d))
+		b, err := h.engine.FinishUpload(x.context(), x.ref, u.ID, 0, announced(x.http, x.http.Body), digest.Digest(d))
 		if err != nil {
 			// The client was given no address to go on at. What cannot be
 			// cancelled now expires.
@@ -154,7 +154,7 @@ func (h *Handler) deleteUpload(x *exchange) error {
 func chunk(r *http.Request) (offset int64, body io.Reader, err error) {
 	header := r.Header.Get("Content-Range")
 	if header == "" {
-		return storage.AnyOffset, r.Body, nil
+		return storage.AnyOffset, announced(r, r.Body), nil
 	}
 	text := strings.TrimPrefix(header, "bytes ")
 	text, _, _ = strings.Cut(text, "/")
@@ -168,7 +168,15 @@ func chunk(r *http.Request) (offset int64, body io.Reader, err error) {
 	if r.ContentLength >= 0 && r.ContentLength != length {
 		return 0, nil, &rangeError{fmt.Sprintf("%q tells of %d bytes, but the body has %d", header, length, r.ContentLength)}
 	}
-	return first, &exactly{r.Body, length}, nil
+	return first, announced(r, &exactly{r.Body, length}), nil
+}
+
+// announced is a request's body with the length that its header tells, if it does.
+func announced(r *http.Request, body io.Reader) io.Reader {
+	if r.ContentLength <= 0 {
+		return body
+	}
+	return &storage.Announced{Reader: body, Length: r.ContentLength}
 }
 
 // exactly yields a body and fails when it is not as long as was announced.

@@ -110,19 +110,22 @@ func (r *Registry) DeleteBlob(ctx context.Context, ref Ref, d digest.Digest) err
 		if !errors.Is(err, meta.ErrNotFound) {
 			return fmt.Errorf("look for images that need %s in %s: %w", d, ref.Name, err)
 		}
-		held, err := meta.UnlinkBlob(ctx, q, repo, string(d))
+		size, err := meta.UnlinkBlob(ctx, q, repo, string(d))
+		if errors.Is(err, meta.ErrNotFound) {
+			return &BlobUnknownError{ref, d}
+		}
 		if err != nil {
 			return fmt.Errorf("take blob %s from %s: %w", d, ref.Name, err)
 		}
-		if !held {
-			return &BlobUnknownError{ref, d}
+		if err := r.discharge(ctx, q, ref, Amount{Bytes: size}); err != nil {
+			return err
 		}
 		return r.reviewLater(ctx, q, meta.Everywhere, d)
 	})
 }
 
 // MountBlob makes a repository hold a blob that another one holds. Errors: as
-// StatBlob for from, and *RepositoryUnknownError for ref.
+// StatBlob for from, and *RepositoryUnknownError and *QuotaError for ref.
 func (r *Registry) MountBlob(ctx context.Context, ref, from Ref, d digest.Digest) (Blob, error) {
 	if err := checkDigest(d); err != nil {
 		return Blob{}, err
@@ -143,11 +146,12 @@ func (r *Registry) MountBlob(ctx context.Context, ref, from Ref, d digest.Digest
 		if err != nil {
 			return fmt.Errorf("look for blob %s in %s: %w", d, from.Name, err)
 		}
-		if err := meta.LinkBlob(ctx, q, repo, string(d), r.millis()); err != nil {
-			return fmt.Errorf("mount blob %s in %s: %w", d, ref.Name, err)
+		if err := r.hold(ctx, q, ref, repo, string(d), b.Size); err != nil {
+			return err
 		}
 		return r.reviewLater(ctx, q, repo, d)
 	})
+	r.turnedAway(err)
 	return b, err
 }
 

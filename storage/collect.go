@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -92,14 +94,15 @@ func (r *Registry) Collect(ctx context.Context) (int, error) {
 	var unlinked, trashed int64
 	err = r.write(ctx, func(q meta.Querier) error {
 		unlinked, trashed = 0, 0
+		freed := map[int64]int64{}
 		for _, review := range due {
-			u, t, err := r.review(ctx, q, review)
+			u, t, err := r.review(ctx, q, review, freed)
 			if err != nil {
 				return err
 			}
 			unlinked, trashed = unlinked+u, trashed+t
 		}
-		return nil
+		return r.dischargeAll(ctx, q, freed)
 	})
 	if err != nil {
 		return 0, err
@@ -110,9 +113,25 @@ func (r *Registry) Collect(ctx context.Context) (int, error) {
 	return len(due), nil
 }
 
+// dischargeAll charges repositories, by their ids, for bytes that they do not hold
+// any more, each once, in an order that is the same for all.
+func (r *Registry) dischargeAll(ctx context.Context, q meta.Querier, freed map[int64]int64) error {
+	for _, id := range slices.Sorted(maps.Keys(freed)) {
+		repo, err := meta.RepositoryByID(ctx, q, id)
+		if err != nil {
+			return fmt.Errorf("find a repository that holds less: %w", err)
+		}
+		if err := r.discharge(ctx, q, Ref{Scope{repo.Account, repo.Region}, repo.Name}, Amount{Bytes: freed[id]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // review takes a blob from a repository that does not need it, and puts it into
-// the trash when that was the last to hold it.
-func (r *Registry) review(ctx context.Context, q meta.Querier, v meta.Review) (unlinked, trashed int64, err error) {
+// the trash when that was the last to hold it. The bytes are added to those freed of
+// the repository.
+func (r *Registry) review(ctx context.Context, q meta.Querier, v meta.Review, freed map[int64]int64) (unlinked, trashed int64, err error) {
 	ended, err := meta.EndReview(ctx, q, v)
 	if err != nil {
 		return 0, 0, fmt.Errorf("look at %s: %w", v.Digest, err)
@@ -128,12 +147,13 @@ func (r *Registry) review(ctx context.Context, q meta.Querier, v meta.Review) (u
 		if !errors.Is(err, meta.ErrNotFound) {
 			return 0, 0, fmt.Errorf("look for images that need %s: %w", v.Digest, err)
 		}
-		held, err := meta.UnlinkBlob(ctx, q, v.RepositoryID, v.Digest)
-		if err != nil {
+		size, err := meta.UnlinkBlob(ctx, q, v.RepositoryID, v.Digest)
+		if err != nil && !errors.Is(err, meta.ErrNotFound) {
 			return 0, 0, fmt.Errorf("take %s from a repository: %w", v.Digest, err)
 		}
-		if held {
+		if err == nil {
 			unlinked = 1
+			freed[v.RepositoryID] += size
 		}
 	}
 	held, err := meta.IsHeld(ctx, q, v.Digest)

@@ -33,7 +33,7 @@ func BenchmarkPushesBesideCollection(b *testing.B) {
 						if _, err := meta.InsertBlob(b.Context(), q, meta.Blob{Digest: d, Size: 1, Content: []byte("x")}, nil); err != nil {
 							return err
 						}
-						if err := meta.LinkBlob(b.Context(), q, row, d, 0); err != nil {
+						if _, err := meta.LinkBlob(b.Context(), q, row, d, 1, 0); err != nil {
 							return err
 						}
 						if err := meta.ReviewLater(b.Context(), q, meta.Review{RepositoryID: row, Digest: d, DueAt: 1}); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drydock/internal/bytesize"
 	"drydock/storage/meta"
 )
 
@@ -20,6 +21,35 @@ var ErrUnavailable = meta.ErrUnavailable
 
 // ErrClosed is returned, wrapped, when the engine is shutting down.
 var ErrClosed = errors.New("the registry is shutting down")
+
+// QuotaError says that an account or, where Ref has a name, a repository would hold
+// more than it may.
+type QuotaError struct {
+	Ref Ref
+	// Used is what it holds, Limit what it may hold, and More what was to be added.
+	Used, Limit, More Amount
+}
+
+func (e *QuotaError) Error() string {
+	holder := fmt.Sprintf("The repository with name '%s' in the registry with id '%s'", e.Ref.Name, e.Ref.Account)
+	if e.Ref.Name == "" {
+		holder = fmt.Sprintf("The registry with id '%s'", e.Ref.Account)
+	}
+	if e.Limit.Images > 0 && e.Used.Images+e.More.Images > e.Limit.Images && e.More.Images > 0 {
+		return fmt.Sprintf("%s has a quota of %d images and holds %d: delete some, or have the quota raised", holder, e.Limit.Images, e.Used.Images)
+	}
+	return fmt.Sprintf("%s has a quota of %s and holds %s, so that %s more do not fit: delete images, whose layers count until they are collected, or have the quota raised",
+		holder, bytesize.Format(e.Limit.Bytes), bytesize.Format(e.Used.Bytes), bytesize.Format(e.More.Bytes))
+}
+
+// LowSpaceError says that the disk is nearly full: Free bytes are left, and Least are
+// to be.
+type LowSpaceError struct{ Free, Least int64 }
+
+func (e *LowSpaceError) Error() string {
+	return fmt.Sprintf("the registry is short of disk space and takes in nothing more: %s are free and %s are kept so; pulls go on, and pushes when there is room again",
+		bytesize.Format(e.Free), bytesize.Format(e.Least))
+}
 
 // RepositoryUnknownError says that no such repository exists.
 type RepositoryUnknownError struct{ Ref Ref }

@@ -53,7 +53,7 @@ func (r *Registry) readManifest(ctx context.Context, ref Ref, which Reference) (
 // PutManifest stores a manifest and points tags at it, all or nothing. Errors:
 // *RepositoryUnknownError, *ManifestInvalidError, *DigestInvalidError,
 // *DigestMismatchError, *MissingReferencesError, *TagInvalidError,
-// *TagImmutableError.
+// *TagImmutableError, *QuotaError, *LowSpaceError.
 func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (Stored, error) {
 	for _, t := range m.Tags {
 		if !tagForm.MatchString(t) {
@@ -72,6 +72,10 @@ func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (
 		if d = m.Digest.Algorithm().FromBytes(m.Content); d != m.Digest {
 			return Stored{}, &DigestMismatchError{Declared: m.Digest, Actual: d}
 		}
+	}
+	if err := r.takesMore(ctx); err != nil {
+		r.turnedAway(err)
+		return Stored{}, err
 	}
 	var stored Stored
 	err = r.write(ctx, func(q meta.Querier) error {
@@ -99,11 +103,12 @@ func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (
 		}
 		return nil
 	})
+	r.turnedAway(err)
 	return stored, err
 }
 
 // insertManifest stores a manifest that is not there yet, once all that it needs
-// is.
+// is. Errors: *MissingReferencesError, *QuotaError.
 func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, repository int64, d digest.Digest, doc *document, content []byte) error {
 	linked, err := meta.LinkedBlobs(ctx, q, repository, texts(doc.blobs))
 	if err != nil {
@@ -144,7 +149,7 @@ func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, 
 	if err != nil {
 		return fmt.Errorf("store manifest %s in %s: %w", d, ref.Name, err)
 	}
-	return nil
+	return r.charge(ctx, q, ref, Amount{Bytes: int64(len(content)), Images: 1})
 }
 
 // DeleteManifest deletes a manifest with every tag that points at it. Errors:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,6 +32,12 @@ type Registry struct {
 	// hash of a row that another run wrote is not trusted (see uploads.go).
 	process  string
 	sessions sessions
+	quotas   Quotas
+	// shards is over how many rows usage is spread, turns counts through them.
+	shards   uint64
+	turns    atomic.Uint64
+	room     Room
+	refusals refusals
 	// files are locked while they are put in their place or deleted.
 	files  fileLocks
 	totals totals
@@ -55,6 +62,10 @@ type Options struct {
 	// how long what was deleted can be brought back: a day and a week when 0.
 	// Less than 0 is none.
 	Grace, Trash time.Duration
+	// Quotas are the usual ones.
+	Quotas Quotas
+	// Room is that of the disk which the server fills; nil when it fills none.
+	Room Room
 }
 
 // The usual times of Options.
@@ -72,9 +83,14 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 	if err := o.Blobs.Claim(ctx); err != nil {
 		return nil, err
 	}
+	shards := uint64(1)
+	if _, alone := o.DB.Revision(); !alone {
+		shards = usageShards
+	}
 	return &Registry{
 		db: o.DB, blobs: o.Blobs, now: o.Now, random: o.Random, log: o.Log, expiry: o.UploadExpiry,
 		grace: max(cmp.Or(o.Grace, usualGrace), 0), trash: max(cmp.Or(o.Trash, usualTrash), 0),
+		quotas: o.Quotas, shards: shards, room: o.Room,
 		process: process, small: smallBlob, manifests: meta.NewCache[manifestKey](rememberedManifests, weighManifest),
 	}, nil
 }

@@ -110,6 +110,13 @@ func (r *Registry) DeleteRepository(ctx context.Context, ref Ref, force bool) (R
 		if err := meta.DeleteResourceTags(ctx, q, resourceARN(ref)); err != nil {
 			return fmt.Errorf("delete the tags of %s: %w", ref.Name, err)
 		}
+		used, err := meta.EndUsage(ctx, q, scopeOf(ref))
+		if err == nil {
+			err = meta.Discharge(ctx, q, ref.Account, r.shard(), used)
+		}
+		if err != nil {
+			return fmt.Errorf("charge account %s for no more of %s: %w", ref.Account, ref.Name, err)
+		}
 		if err := meta.DeleteRepository(ctx, q, row.ID); err != nil {
 			return fmt.Errorf("delete repository %s: %w", ref.Name, err)
 		}

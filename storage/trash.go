@@ -156,16 +156,21 @@ func (r *Registry) deleteManifest(ctx context.Context, q meta.Querier, ref Ref, 
 	if err := meta.ReviewBlobsOf(ctx, q, repository, string(d), r.due()); err != nil {
 		return fmt.Errorf("note what manifest %s of %s needed: %w", d, ref.Name, err)
 	}
-	if _, err := meta.DeleteManifest(ctx, q, repository, string(d)); err != nil {
+	size, err := meta.DeleteManifest(ctx, q, repository, string(d))
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("delete manifest %s of %s: %w", d, ref.Name, err)
 	}
-	return nil
+	return r.discharge(ctx, q, ref, Amount{Bytes: size, Images: 1})
 }
 
 // Undelete brings deleted images of a digest back, in every repository that had
 // one and still exists, with the tags that nobody has taken since. It returns where
 // they are. Errors: *ManifestUnknownError when there is none in the trash,
-// *MissingReferencesError when something that an image needs is gone for good.
+// *MissingReferencesError when something that an image needs is gone for good,
+// *QuotaError.
 func (r *Registry) Undelete(ctx context.Context, d digest.Digest) ([]Ref, error) {
 	if err := checkDigest(d); err != nil {
 		return nil, err
@@ -189,6 +194,7 @@ func (r *Registry) Undelete(ctx context.Context, d digest.Digest) ([]Ref, error)
 		}
 		return nil
 	})
+	r.turnedAway(err)
 	return back, err
 }
 
@@ -203,7 +209,7 @@ func (r *Registry) undelete(ctx context.Context, q meta.Querier, m meta.TrashedM
 		return ref, err
 	}
 	for _, b := range doc.blobs {
-		if err := r.holdAgain(ctx, q, repo.ID, b); err != nil {
+		if err := r.holdAgain(ctx, q, ref, repo.ID, b); err != nil {
 			return ref, err
 		}
 	}
@@ -228,18 +234,21 @@ func (r *Registry) undelete(ctx context.Context, q meta.Querier, m meta.TrashedM
 
 // holdAgain makes a repository hold a blob that is stored or in the trash. One that
 // is gone is left for the manifest to miss.
-func (r *Registry) holdAgain(ctx context.Context, q meta.Querier, repository int64, d digest.Digest) error {
-	there, err := meta.BlobExists(ctx, q, string(d))
-	if err == nil && !there {
-		there, err = meta.RestoreBlob(ctx, q, string(d))
+func (r *Registry) holdAgain(ctx context.Context, q meta.Querier, ref Ref, repository int64, d digest.Digest) error {
+	size, err := meta.BlobSize(ctx, q, string(d))
+	if errors.Is(err, meta.ErrNotFound) {
+		if _, err := meta.RestoreBlob(ctx, q, string(d)); err != nil {
+			return fmt.Errorf("bring blob %s back: %w", d, err)
+		}
+		size, err = meta.BlobSize(ctx, q, string(d))
 	}
-	if err == nil && there {
-		err = meta.LinkBlob(ctx, q, repository, string(d), r.millis())
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for blob %s: %w", d, err)
 	}
-	if err != nil {
-		return fmt.Errorf("bring blob %s back: %w", d, err)
-	}
-	return nil
+	return r.hold(ctx, q, ref, repository, string(d), size)
 }
 
 // Waiting is what collection has before it. The counts end at Most.

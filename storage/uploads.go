@@ -14,8 +14,12 @@ import (
 // AnyOffset lets an upload go on wherever it stands.
 const AnyOffset = -1
 
-// StartUpload begins an upload. Errors: *RepositoryUnknownError.
+// StartUpload begins an upload. Errors: *RepositoryUnknownError, *LowSpaceError.
 func (r *Registry) StartUpload(ctx context.Context, ref Ref) (Upload, error) {
+	if err := r.takesMore(ctx); err != nil {
+		r.turnedAway(err)
+		return Upload{}, err
+	}
 	id, err := newID(r.random)
 	if err != nil {
 		return Upload{}, err
@@ -55,14 +59,15 @@ func (r *Registry) findUpload(ctx context.Context, ref Ref, id string) (meta.Upl
 
 // AppendUpload adds to an upload what body yields, at the offset given or, with
 // AnyOffset, where it stands. When body fails, what came before is kept. Errors:
-// those of Upload, *UploadOffsetError, *UploadTruncatedError.
+// those of Upload, *UploadOffsetError, *UploadTruncatedError; and *QuotaError and
+// *LowSpaceError, after which the upload is gone.
 func (r *Registry) AppendUpload(ctx context.Context, ref Ref, id string, offset int64, body io.Reader) (Upload, error) {
 	w, leave, err := r.resume(ctx, ref, id, offset)
 	if err != nil {
 		return Upload{}, err
 	}
 	defer leave()
-	if err := w.receive(ctx, body); err != nil {
+	if err := w.receive(ctx, body, ""); err != nil {
 		return Upload{}, err
 	}
 	if err := w.record(ctx); err != nil {
@@ -84,7 +89,7 @@ func (r *Registry) FinishUpload(ctx context.Context, ref Ref, id string, offset 
 	}
 	defer leave()
 	if body != nil {
-		if err := w.receive(ctx, body); err != nil {
+		if err := w.receive(ctx, body, d); err != nil {
 			return Blob{}, err
 		}
 	}
@@ -96,7 +101,7 @@ func (r *Registry) FinishUpload(ctx context.Context, ref Ref, id string, offset 
 		return Blob{}, errors.Join(&DigestMismatchError{Declared: d, Actual: actual}, r.cancel(ctx, ref, id))
 	}
 	if err := r.keep(ctx, w, d); err != nil {
-		return Blob{}, err
+		return Blob{}, w.turnedAway(ctx, err)
 	}
 	return Blob{Digest: d, Size: w.row.Received}, nil
 }
@@ -113,6 +118,9 @@ func (r *Registry) keep(ctx context.Context, w *uploadWriter, d digest.Digest) e
 	b := meta.Blob{Digest: string(d), Size: w.row.Received, CreatedAt: r.millis(), Content: w.row.Content}
 	if w.file == nil {
 		_, err := r.recordBlob(ctx, w, b, nil)
+		return err
+	}
+	if err := r.admit(ctx, w.ref, w.row.RepositoryID, string(d), b.Size); err != nil {
 		return err
 	}
 	defer r.files.lock(d)()
@@ -159,7 +167,8 @@ func (r *Registry) keep(ctx context.Context, w *uploadWriter, d digest.Digest) e
 func isDefinite(err error) bool {
 	var unknown *UploadUnknownError
 	var moved *UploadOffsetError
-	return errors.As(err, &unknown) || errors.As(err, &moved) || errors.Is(err, ErrFull)
+	var quota *QuotaError
+	return errors.As(err, &unknown) || errors.As(err, &moved) || errors.As(err, &quota) || errors.Is(err, ErrFull)
 }
 
 // recordBlob records the blob of an upload whose bytes are where they are to stay,
@@ -207,10 +216,10 @@ func (r *Registry) linkStored(ctx context.Context, w *uploadWriter, d digest.Dig
 }
 
 // link makes the repository of an upload hold a blob, until an image needs it or
-// the grace period is over.
+// the grace period is over. Errors: *QuotaError.
 func (r *Registry) link(ctx context.Context, q meta.Querier, w *uploadWriter, d digest.Digest) error {
-	if err := meta.LinkBlob(ctx, q, w.row.RepositoryID, string(d), r.millis()); err != nil {
-		return fmt.Errorf("link blob %s: %w", d, err)
+	if err := r.hold(ctx, q, w.ref, w.row.RepositoryID, string(d), w.row.Received); err != nil {
+		return err
 	}
 	return r.reviewLater(ctx, q, w.row.RepositoryID, d)
 }

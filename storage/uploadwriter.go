@@ -240,11 +240,50 @@ func (w *uploadWriter) refused(ctx context.Context, err error) error {
 
 func (w *uploadWriter) state() Upload { return Upload{ID: w.row.ID, Offset: w.row.Received} }
 
-// receive takes in a body. When the body fails, what came is recorded.
-func (w *uploadWriter) receive(ctx context.Context, body io.Reader) error {
+// turnedAway throws the upload away if an error says that there is no room for it:
+// the room that it takes is needed.
+func (w *uploadWriter) turnedAway(ctx context.Context, err error) error {
+	if !w.r.turnedAway(err) {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if w.file != nil {
+		if err := w.file.Cancel(ctx); err != nil {
+			w.r.log.DebugContext(ctx, "could not remove what an upload that was refused has left", "upload", w.row.ID, "error", err)
+		}
+	}
+	if err := w.r.cancel(ctx, w.ref, w.row.ID); err != nil {
+		w.r.log.WarnContext(ctx, "an upload that was refused stays until it expires", "upload", w.row.ID, "error", err)
+	}
+	return err
+}
+
+// fits refuses to go on with an upload that is going to have size bytes or more and
+// become the blob d, empty while that is not known. Errors: *LowSpaceError,
+// *QuotaError.
+func (w *uploadWriter) fits(ctx context.Context, size int64, d digest.Digest) error {
+	if err := w.r.takesMore(ctx); err != nil {
+		return err
+	}
+	return w.r.admit(ctx, w.ref, w.row.RepositoryID, string(d), size)
+}
+
+// receive takes in a body, of an upload that is to become the blob d, empty while
+// that is not known. When the body fails, what came is recorded.
+func (w *uploadWriter) receive(ctx context.Context, body io.Reader, d digest.Digest) error {
 	begin := w.row.Received
+	size := begin
+	if a, ok := body.(*Announced); ok {
+		size += a.Length
+	}
+	if err := w.fits(ctx, size, d); err != nil {
+		return w.turnedAway(ctx, err)
+	}
 	var noted int64
 	n, err := ingest(writerFunc(func(p []byte) (int, error) { return w.write(ctx, p) }), w.hash, body, func(n int64) error {
+		if err := w.fits(ctx, begin+n, d); err != nil {
+			return err
+		}
 		if w.r.blobs.Shared() && n-noted < sharedCheckpointEvery {
 			return nil
 		}
@@ -260,7 +299,7 @@ func (w *uploadWriter) receive(ctx context.Context, body io.Reader) error {
 		return &UploadTruncatedError{Upload: w.state(), Cause: broken.error}
 	}
 	if err != nil {
-		return w.lost(ctx, fmt.Errorf("write upload %s: %w", w.row.ID, err))
+		return w.lost(ctx, w.turnedAway(ctx, fmt.Errorf("write upload %s: %w", w.row.ID, err)))
 	}
 	return nil
 }

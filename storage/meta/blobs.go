@@ -86,16 +86,24 @@ func InsertBlob(ctx context.Context, q Querier, b Blob, spoilt *string) (bool, e
 		b.Digest, b.Size, b.CreatedAt, b.Content, b.Location, spoilt))
 }
 
-// LinkBlob makes a repository hold a blob; it may do so already.
-func LinkBlob(ctx context.Context, q Querier, repository int64, digest string, now int64) error {
-	_, err := q.ExecContext(ctx, `INSERT INTO blob_link (repository_id, digest, created_at) VALUES ($1, $2, $3)
-		ON CONFLICT (repository_id, digest) DO NOTHING`, repository, digest, now)
-	return err
+// LinkBlob makes a repository hold a blob of size bytes, and reports whether it did
+// not before.
+func LinkBlob(ctx context.Context, q Querier, repository int64, digest string, size, now int64) (bool, error) {
+	return changed(q.ExecContext(ctx, `INSERT INTO blob_link (repository_id, digest, created_at, size) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (repository_id, digest) DO NOTHING`, repository, digest, now, size))
 }
 
-// UnlinkBlob takes a blob from a repository and reports whether it held it.
-func UnlinkBlob(ctx context.Context, q Querier, repository int64, digest string) (bool, error) {
-	return changed(q.ExecContext(ctx, `DELETE FROM blob_link WHERE repository_id = $1 AND digest = $2`, repository, digest))
+// UnlinkBlob takes a blob from a repository, and returns the size in bytes that it
+// was held with. Errors: ErrNotFound when the repository does not hold it.
+func UnlinkBlob(ctx context.Context, q Querier, repository int64, digest string) (size int64, err error) {
+	err = one(q.QueryRowContext(ctx, `DELETE FROM blob_link WHERE repository_id = $1 AND digest = $2 RETURNING size`, repository, digest), &size)
+	return size, err
+}
+
+// HoldsAsLarge reports whether a repository holds any blob of size bytes or more.
+func HoldsAsLarge(ctx context.Context, q Querier, repository, size int64) (holds bool, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blob_link WHERE repository_id = $1 AND size >= $2)`, repository, size), &holds)
+	return holds, err
 }
 
 // inList is how many digests one look-up asks for: a fixed number, so that the
@@ -104,10 +112,11 @@ const inList = 16
 
 const inPlaceholders = `($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
 
-// LinkedBlobs returns those of the digests given that a repository holds, in any
-// order.
+// LinkedBlobs returns those of the digests given that a repository holds and that
+// are stored, in any order.
 func LinkedBlobs(ctx context.Context, q Querier, repository int64, digests []string) (map[string]bool, error) {
-	return present(ctx, q, `SELECT digest FROM blob_link WHERE repository_id = $1 AND digest IN `+inPlaceholders, repository, digests)
+	return present(ctx, q, `SELECT l.digest FROM blob_link l JOIN blob b ON b.digest = l.digest
+		WHERE l.repository_id = $1 AND l.digest IN `+inPlaceholders, repository, digests)
 }
 
 // present runs a look-up of digests in portions of inList.

@@ -45,18 +45,19 @@ func InsertManifest(ctx context.Context, q Querier, m Manifest, refs []Reference
 	return nil
 }
 
-// DeleteManifest removes a manifest with its tags and references and reports
-// whether it was there.
-func DeleteManifest(ctx context.Context, q Querier, repository int64, digest string) (bool, error) {
+// DeleteManifest removes a manifest with its tags and references, and returns its
+// length in bytes. Errors: ErrNotFound.
+func DeleteManifest(ctx context.Context, q Querier, repository int64, digest string) (size int64, err error) {
 	for _, statement := range []string{
 		`DELETE FROM tag WHERE repository_id = $1 AND digest = $2`,
 		`DELETE FROM manifest_reference WHERE repository_id = $1 AND parent = $2`,
 	} {
 		if _, err := q.ExecContext(ctx, statement, repository, digest); err != nil {
-			return false, err
+			return 0, err
 		}
 	}
-	return changed(q.ExecContext(ctx, `DELETE FROM manifest WHERE repository_id = $1 AND digest = $2`, repository, digest))
+	err = one(q.QueryRowContext(ctx, `DELETE FROM manifest WHERE repository_id = $1 AND digest = $2 RETURNING LENGTH(content)`, repository, digest), &size)
+	return size, err
 }
 
 // HasManifest reports whether a repository holds a manifest.

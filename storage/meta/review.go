@@ -76,6 +76,12 @@ func BlobExists(ctx context.Context, q Querier, digest string) (there bool, err 
 	return there, err
 }
 
+// BlobSize finds the size in bytes of a blob, whoever holds it. Errors: ErrNotFound.
+func BlobSize(ctx context.Context, q Querier, digest string) (size int64, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT size FROM blob WHERE digest = $1`, digest), &size)
+	return size, err
+}
+
 // Holder is a repository that holds a blob, and when that will be looked at; 0
 // when it will not.
 type Holder struct {

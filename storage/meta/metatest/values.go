@@ -53,7 +53,7 @@ func bytesBack(t *testing.T, db meta.DB) {
 			if _, err := meta.InsertBlob(ctx, q, meta.Blob{Digest: digest, Content: content}, nil); err != nil {
 				return err
 			}
-			if err := meta.LinkBlob(ctx, q, repository.ID, digest, 1); err != nil {
+			if _, err := meta.LinkBlob(ctx, q, repository.ID, digest, int64(len(content)), 1); err != nil {
 				return err
 			}
 		}
