@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"drydock/auth"
+	"drydock/auth/shared"
 	"drydock/internal/ca"
 	"drydock/internal/config"
 	"drydock/internal/datadir"
@@ -55,11 +56,11 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 			_ = records.db.Close() // what went wrong matters more
 		}
 	}()
-	root, roots, err := rootsOf(cfg, folder)
+	root, roots, err := rootsOf(ctx, cfg, folder, records.shared, log)
 	if err != nil {
 		return nil, err
 	}
-	bundle, certificates, err := certificatesOf(cfg, folder, names, addresses, log)
+	bundle, certificates, err := certificatesOf(ctx, cfg, folder, records.shared, names, addresses, log)
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +133,9 @@ func namesOf(cfg config.Config, first *net.TCPAddr) (*registryhost.Names, error)
 
 // rootsOf collects the root keys that are given; root is that of the default
 // account.
-func rootsOf(cfg config.Config, folder *datadir.Folder) (root datadir.Key, roots []auth.Credential, err error) {
+func rootsOf(ctx context.Context, cfg config.Config, folder *datadir.Folder, secrets *shared.Secrets, log *slog.Logger) (root datadir.Key, roots []auth.Credential, err error) {
 	if root = cfg.RootKey; root == (datadir.Key{}) {
-		if root, err = folder.RootKey(rand.Reader); err != nil {
+		if root, err = madeRootKey(ctx, folder, secrets, log); err != nil {
 			return root, nil, err
 		}
 	}
@@ -160,7 +161,7 @@ func tlsFolder(data string) string { return filepath.Join(data, "tls") }
 
 // certificatesOf prepares TLS, with the user's own certificate or the server's
 // authority, whose certificate is then in the file named bundle.
-func certificatesOf(cfg config.Config, folder *datadir.Folder, names *registryhost.Names, addresses []*net.TCPAddr, log *slog.Logger) (bundle string, _ *tls.Config, _ error) {
+func certificatesOf(ctx context.Context, cfg config.Config, folder *datadir.Folder, secrets *shared.Secrets, names *registryhost.Names, addresses []*net.TCPAddr, log *slog.Logger) (bundle string, _ *tls.Config, _ error) {
 	if cfg.TLSCert != "" {
 		pair, err := ca.OpenPair(cfg.TLSCert, cfg.TLSKey, log)
 		if err != nil {
@@ -183,7 +184,7 @@ func certificatesOf(cfg config.Config, folder *datadir.Folder, names *registryho
 	if ip := names.OwnIP(); ip != nil && !ip.IsLoopback() {
 		o.IPs = append(o.IPs, ip)
 	}
-	authority, err := ca.Open(o)
+	authority, err := openAuthority(ctx, o, secrets, log)
 	if err != nil {
 		return "", nil, datadir.Explain(folder.Path(), err)
 	}

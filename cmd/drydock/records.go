@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"drydock/auth/seal"
+	"drydock/auth/shared"
 	"drydock/internal/config"
 	"drydock/internal/datadir"
 	"drydock/storage/meta"
@@ -29,6 +30,9 @@ const (
 type records struct {
 	db  meta.DB
 	box *seal.Box
+	// shared are the secrets that the servers on the database have in common, nil
+	// where there is one server.
+	shared *shared.Secrets
 	// size is that of the database in bytes.
 	size func(context.Context) (int64, error)
 }
@@ -56,7 +60,15 @@ func openRecords(ctx context.Context, cfg config.Config, folder *datadir.Folder,
 	if err != nil {
 		return records{}, &placeError{"db", err}
 	}
-	return records{db: db, box: box, size: db.Size}, nil
+	secrets, err := shared.Open(ctx, db, box)
+	if err != nil {
+		err = errors.Join(err, db.Close())
+		if errors.Is(err, shared.ErrOtherKey) {
+			return records{}, fmt.Errorf("DRYDOCK_SEAL_KEY: give the key that the database's other servers have, for %w", err)
+		}
+		return records{}, &placeError{"db", err}
+	}
+	return records{db: db, box: box, shared: secrets, size: db.Size}, nil
 }
 
 // openBox takes the key of the environment, else the one in the data folder, which

@@ -52,14 +52,16 @@ func (f *Folder) RootKey(rand io.Reader) (Key, error) {
 	if k, err = NewKey(rand); err != nil {
 		return Key{}, err
 	}
+	return k, f.KeepRootKey(k)
+}
+
+// KeepRootKey makes k the root key that the folder keeps.
+func (f *Folder) KeepRootKey(k Key) error {
 	b, err := json.MarshalIndent(k, "", "  ")
 	if err != nil {
-		return Key{}, fmt.Errorf("encoding the root key: %w", err)
+		return fmt.Errorf("encoding the root key: %w", err)
 	}
-	if err := atomicfile.Write(f.Path(rootKeyFile), append(b, '\n'), 0o600); err != nil {
-		return Key{}, Explain(f.path, err)
-	}
-	return k, nil
+	return Explain(f.path, atomicfile.Write(f.Path(rootKeyFile), append(b, '\n'), 0o600))
 }
 
 // NewKey makes an access key of the form that AWS gives to users: AKIA and 16
