@@ -182,21 +182,25 @@ const (
 
 // RunCollector collects in small steps until the context ends.
 func (r *Registry) RunCollector(ctx context.Context) error {
-	var tried time.Time
+	var tried, righted, last time.Time
+	w := r.watchOfCollection()
 	for {
-		if now := r.now(); now.Sub(tried) >= retryEvery {
-			tried = now
+		// Not by the engine's clock: it may jump.
+		begun := time.Now()
+		if begun.Sub(tried) >= retryEvery {
+			tried = begun
 			if err := r.deleteDoomed(ctx); err != nil && ctx.Err() == nil {
 				r.log.WarnContext(ctx, "could not delete files that were to be deleted", "error", err)
 			}
 		}
-		begun := time.Now()
-		n, err := r.Collect(ctx)
-		if err == nil {
-			var purged int
-			purged, err = r.Purge(ctx)
-			n += purged
+		if begun.Sub(righted) >= tooLate {
+			righted = begun
+			if err := r.bringBack(ctx); err != nil && ctx.Err() == nil {
+				r.log.WarnContext(ctx, "could not look for times that are too late", "error", err)
+			}
 		}
+		n, err := r.collectInTime(ctx, w, begun.Sub(last))
+		last = begun
 		if err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "could not collect what is unneeded", "error", err)
 		}

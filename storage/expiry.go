@@ -20,17 +20,25 @@ const (
 // Run does the engine's background work until the context ends: it throws away
 // abandoned uploads, and what uploads have left that no record knows.
 func (r *Registry) Run(ctx context.Context) error {
-	var swept time.Time
+	var swept, last time.Time
+	w := r.watchOfUploads()
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if now := r.now(); now.Sub(swept) >= sweepFilesEvery {
-			swept = now
-			if err := r.sweepFiles(ctx); err != nil && ctx.Err() == nil {
-				r.log.WarnContext(ctx, "could not sweep the files of old uploads", "error", err)
+		// Not by the engine's clock: it may jump.
+		now := time.Now()
+		wait, err := w.wait(ctx, now.Sub(last))
+		last = now
+		if err == nil && wait == 0 {
+			if now.Sub(swept) >= sweepFilesEvery {
+				swept = now
+				if err := r.sweepFiles(ctx); err != nil && ctx.Err() == nil {
+					r.log.WarnContext(ctx, "could not sweep the files of old uploads", "error", err)
+				}
 			}
+			_, err = r.ExpireUploads(ctx)
 		}
-		if _, err := r.ExpireUploads(ctx); err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "could not expire uploads", "error", err)
 		}
 		select {
