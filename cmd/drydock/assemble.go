@@ -64,7 +64,7 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 	if err != nil {
 		return nil, err
 	}
-	counts, err := metrics.New(version, metrics.Storage{Folder: folder.Path(), Database: records.size})
+	counts, err := metrics.New(version, metrics.Storage{Folder: folder.Path(), Kept: keptFree(cfg), Database: records.size})
 	if err != nil {
 		return nil, err
 	}

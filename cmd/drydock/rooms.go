@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -84,7 +85,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	})
 	authorizer := s.watched(access.authorizer)
 	r.control = control.New(control.Options{
-		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine,
+		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine, Quotas: engine,
 		Region: s.cfg.Region, Log: s.log,
 	})
 	passwords := token.New(access.signing, access.identities, time.Now, rand.Reader)
@@ -122,11 +123,13 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 		DB: s.db, Blobs: blobs,
 		Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
 		Grace: s.cfg.GCGrace, Trash: s.cfg.GCTrash,
+		Quotas: storage.Quotas{Account: storage.Amount(s.cfg.AccountQuota), Repository: storage.Amount(s.cfg.RepositoryQuota)},
+		Room:   roomIn(s.cfg),
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.counts.Collection(engine, time.Now); err != nil {
+	if err := errors.Join(s.counts.Collection(engine, time.Now), s.counts.Refusals(engine)); err != nil {
 		return nil, err
 	}
 	r.ready = engine.Ready

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"drydock/internal/datadir"
+	"drydock/internal/diskroom"
 	"drydock/internal/registryhost"
 )
 
@@ -51,6 +52,11 @@ type Config struct {
 	// GCGrace is how long a layer may lie without an image that needs it, and
 	// GCTrash how long what was deleted can be brought back.
 	GCGrace, GCTrash time.Duration
+	// AccountQuota and RepositoryQuota are those of accounts and repositories that
+	// have none of their own.
+	AccountQuota, RepositoryQuota Quota
+	// DiskWatermark is how much of the disk of the data folder is left free.
+	DiskWatermark diskroom.Watermark
 
 	// Guardrail is the file of a policy that limits all accounts; empty for
 	// none.
@@ -93,6 +99,9 @@ func Default(getenv func(string) string) Config {
 		UploadExpiry: 24 * time.Hour,
 		GCGrace:      24 * time.Hour,
 		GCTrash:      7 * 24 * time.Hour,
+		// So much that a server which has stopped taking in more can still delete,
+		// and not so much of a small disk that nothing could be stored on it.
+		DiskWatermark: diskroom.Watermark{Bytes: 1 << 30, Percent: 2},
 	}
 }
 

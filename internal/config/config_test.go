@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"drydock/internal/diskroom"
+
 	"drydock/internal/datadir"
 )
 
@@ -40,6 +42,7 @@ func TestWithoutBeingToldAnything(t *testing.T) {
 		Data: "/home/u/.local/share/drydock", Listen: []string{"127.0.0.1:5000"},
 		Account: "123456789012", Region: "us-east-1",
 		LogFormat: "text", LogLevel: "info", UploadExpiry: 24 * time.Hour, GCGrace: 24 * time.Hour, GCTrash: 7 * 24 * time.Hour,
+		DiskWatermark: diskroom.Watermark{Bytes: 1 << 30, Percent: 2},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -77,6 +80,7 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 		"registry-host": "aws", "log-format": "json", "log-level": "debug", "allow-plain-http": "true",
 		"tls-cert": "/c", "tls-key": "/k", "pprof": "127.0.0.1:6060", "upload-expiry": "90m", "gc-grace": "2h", "gc-trash": "48h",
 		"guardrail": "/g", "iam": "/i",
+		"account-quota": "bytes=1.5TiB,images=100000", "repository-quota": "images=7", "disk-watermark": "5%,10GiB",
 	}
 	var args, env []string
 	var file strings.Builder
@@ -97,6 +101,8 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 		RegistryHost: "aws", LogFormat: "json", LogLevel: "debug", AllowPlainHTTP: true,
 		TLSCert: "/c", TLSKey: "/k", Pprof: "127.0.0.1:6060", UploadExpiry: 90 * time.Minute, GCGrace: 2 * time.Hour, GCTrash: 48 * time.Hour,
 		Guardrail: "/g", IAM: "/i",
+		AccountQuota: Quota{Bytes: 3 << 39, Images: 100000}, RepositoryQuota: Quota{Images: 7},
+		DiskWatermark: diskroom.Watermark{Bytes: 10 << 30, Percent: 5},
 	}
 	for way, read := range map[string]func() (Config, error){
 		"flags":     func() (Config, error) { return load(t, args, nil, "") },

@@ -46,6 +46,7 @@ type Options struct {
 	Explainer  Explainer
 	Trail      *audit.Trail
 	Collection Collection
+	Quotas     Quotas
 	// Region is the server's own, for requests that name none.
 	Region string
 	Log    *slog.Logger
@@ -71,6 +72,9 @@ func New(o Options) *Server {
 	mux.Handle("POST /gc/run", endpoint(s.collect))
 	mux.Handle("POST /gc/explain", endpoint(s.fate))
 	mux.Handle("POST /gc/undelete", endpoint(s.undelete))
+	mux.Handle("POST /quotas", endpoint(s.setQuota))
+	mux.Handle("POST /quotas/remove", endpoint(s.removeQuota))
+	mux.Handle("POST /quotas/list", endpoint(s.holdings))
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
 	return s
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"drydock/internal/observe"
+	"drydock/storage"
 )
 
 func scrape(t *testing.T, m *Metrics) string {
@@ -24,8 +25,11 @@ func scrape(t *testing.T, m *Metrics) string {
 
 func TestWhatHappenedIsInTheScrape(t *testing.T) {
 	folder := t.TempDir()
-	m, err := New("1.2.3", Storage{Folder: folder, Database: func(context.Context) (int64, error) { return 2000, nil }})
+	m, err := New("1.2.3", Storage{Folder: folder, Kept: func(int64) int64 { return 7 }, Database: func(context.Context) (int64, error) { return 2000, nil }})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Refusals(refused{Disk: 2, Quota: 3}); err != nil {
 		t.Fatal(err)
 	}
 	m.Request("registry", &observe.Request{Operation: "GetManifest", Status: 404, BytesIn: 3, BytesOut: 70}, 3*time.Millisecond)
@@ -47,6 +51,9 @@ func TestWhatHappenedIsInTheScrape(t *testing.T) {
 		`drydock_throttled_requests_total{surface="aws"} 1`,
 		`drydock_uploads_in_progress 1`,
 		`drydock_database_size_bytes 2000`,
+		`drydock_storage_kept_free_bytes 7`,
+		`drydock_refused_writes_total{reason="disk"} 2`,
+		`drydock_refused_writes_total{reason="quota"} 3`,
 	} {
 		if !strings.Contains(got, "\n"+line+"\n") {
 			t.Errorf("no line %s", line)
@@ -64,6 +71,11 @@ func TestWhatHappenedIsInTheScrape(t *testing.T) {
 		}
 	}
 }
+
+// refused were refused.
+type refused storage.Refusals
+
+func (r refused) Refusals() storage.Refusals { return storage.Refusals(r) }
 
 func TestTwoServersInOneProcessDoNotCollide(t *testing.T) {
 	for range 2 {

@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sys/unix"
+
+	"drydock/internal/diskroom"
 )
 
 // Storage says where the server keeps things. It is looked at when metrics are
@@ -13,6 +14,9 @@ import (
 type Storage struct {
 	// Folder is any folder on the disk that holds the blobs.
 	Folder string
+	// Kept tells how many bytes are to be left free on a disk of that size; nil
+	// where the disk does not fill.
+	Kept func(size int64) int64
 	// Database finds the size of the database of the records, in bytes; nil leaves
 	// it out.
 	Database func(context.Context) (int64, error)
@@ -32,6 +36,10 @@ func (*storageCollector) size() *prometheus.Desc {
 	return prometheus.NewDesc("drydock_storage_size_bytes", "Size of the disk that holds the blobs.", nil, nil)
 }
 
+func (*storageCollector) kept() *prometheus.Desc {
+	return prometheus.NewDesc("drydock_storage_kept_free_bytes", "Room on the disk below which nothing more is taken in.", nil, nil)
+}
+
 func (*storageCollector) database() *prometheus.Desc {
 	return prometheus.NewDesc("drydock_database_size_bytes", "Size of the database that holds the records.", nil, nil)
 }
@@ -40,6 +48,7 @@ func (*storageCollector) database() *prometheus.Desc {
 func (c *storageCollector) Describe(to chan<- *prometheus.Desc) {
 	to <- c.free()
 	to <- c.size()
+	to <- c.kept()
 	to <- c.database()
 }
 
@@ -48,10 +57,12 @@ func (c *storageCollector) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}
-	var disk unix.Statfs_t
-	if err := unix.Statfs(c.storage.Folder, &disk); err == nil {
-		gauge(c.free(), float64(disk.Bavail)*float64(disk.Bsize))
-		gauge(c.size(), float64(disk.Blocks)*float64(disk.Bsize))
+	if free, size, err := diskroom.Look(c.storage.Folder); err == nil {
+		gauge(c.free(), float64(free))
+		gauge(c.size(), float64(size))
+		if c.storage.Kept != nil {
+			gauge(c.kept(), float64(c.storage.Kept(size)))
+		}
 	}
 	if c.storage.Database == nil {
 		return
