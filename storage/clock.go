@@ -57,12 +57,9 @@ func (w *watch) wait(ctx context.Context, passed time.Duration) (time.Duration, 
 	first := w.clock == nil
 	if first {
 		passed = 0
-		c, err := meta.FindClock(ctx, w.r.db.Reader(), w.name)
-		switch {
-		case errors.Is(err, meta.ErrNotFound):
-			c = meta.Clock{Name: w.name, SeenAt: now}
-		case err != nil:
-			return 0, fmt.Errorf("look when the work on %s was done last: %w", w.name, fault(err))
+		c, err := w.read(ctx)
+		if err != nil {
+			return 0, err
 		}
 		w.clock = &c
 	}
@@ -97,6 +94,28 @@ func (w *watch) wait(ctx context.Context, passed time.Duration) (time.Duration, 
 		err = nil // work that makes room must not wait for room
 	}
 	return wait, err
+}
+
+// read reads the record. Where there is none, nothing is known that went wrong.
+func (w *watch) read(ctx context.Context) (meta.Clock, error) {
+	c, err := meta.FindClock(ctx, w.r.db.Reader(), w.name)
+	switch {
+	case errors.Is(err, meta.ErrNotFound):
+		return meta.Clock{Name: w.name, SeenAt: w.r.millis()}, nil
+	case err != nil:
+		return c, fmt.Errorf("look when the work on %s was done last: %w", w.name, fault(err))
+	}
+	return c, nil
+}
+
+// left tells how long the work has to wait, by what the server that does it has
+// written down.
+func (w *watch) left(ctx context.Context) (time.Duration, error) {
+	c, err := w.read(ctx)
+	if err != nil || c.Ahead == 0 {
+		return 0, err
+	}
+	return time.Duration(min(c.Ahead, w.longest.Milliseconds())-c.HeldFor) * time.Millisecond, nil
 }
 
 // collectInTime is a step of collection, if that need not wait, and returns how much

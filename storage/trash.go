@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -260,6 +261,9 @@ type Waiting struct {
 	// Trash is how many blobs are in the trash, and TrashBytes their bytes.
 	Trash      int
 	TrashBytes int64
+	// Clock is for how long nothing is collected, since the clock has jumped ahead
+	// or the server was off.
+	Clock time.Duration
 }
 
 // Most is where counts of what waits end: nothing is counted by going through all
@@ -275,7 +279,8 @@ func (r *Registry) Waiting(ctx context.Context) (w Waiting, err error) {
 	if w.Trash, w.TrashBytes, err = meta.CountTrash(ctx, q, Most); err != nil {
 		return w, fmt.Errorf("count the trash: %w", err)
 	}
-	return w, nil
+	w.Clock, err = r.watchOfCollection().left(ctx)
+	return w, err
 }
 
 // Fate is where a digest stands in collection.

@@ -32,6 +32,9 @@ type CollectionStatus struct {
 	TrashBytes int64          `json:"trash_bytes"`
 	Most       int            `json:"counted_up_to"`
 	SinceStart storage.Totals `json:"since_start"`
+	// ForClock is for how long nothing is collected, since the clock has jumped
+	// ahead or the server was off.
+	ForClock string `json:"waits_for_clock,omitempty"`
 }
 
 func (s *Server) collectionStatus(ctx context.Context, _ nothing) (CollectionStatus, error) {
@@ -43,6 +46,9 @@ func (s *Server) collectionStatus(ctx context.Context, _ nothing) (CollectionSta
 	if w.Reviews > 0 {
 		at := time.UnixMilli(w.First).UTC()
 		out.FirstDue = &at
+	}
+	if w.Clock > 0 {
+		out.ForClock = w.Clock.Round(time.Second).String()
 	}
 	return out, nil
 }
