@@ -96,7 +96,9 @@ func (h *Handler) translate(x *exchange, err error) (errcode.Error, int) {
 	switch {
 	case errors.Is(err, storage.ErrFull):
 		h.warn(x, "there is no room for what a client sends", err)
-		return errcode.ErrorCodeDenied.WithMessage("the registry has no space left; free some and push again"), http.StatusInsufficientStorage
+		// Not 507: docker would try again for a minute and then show the number
+		// alone. What is denied it shows at once, in these words.
+		return errcode.ErrorCodeDenied.WithMessage("the registry has no space left; free some and push again"), http.StatusForbidden
 	case errors.Is(err, storage.ErrUnavailable):
 		h.warn(x, "the storage cannot be reached", err)
 		return errcode.ErrorCodeUnavailable.WithMessage("the registry cannot reach its storage at the moment; try again"), http.StatusServiceUnavailable

@@ -96,7 +96,7 @@ func TestWhatClientsSeeOfAnS3ServiceThatIsUnwellAndThatItIsOverWhenThatIs(t *tes
 		{"every body that is sent is cut", cutRequest, 200, 503, "try again"},
 		{"every answer is cut after 64 KiB", cutAnswer(64 << 10), brokenOff, 201, ""},
 		{"a bit of all that is read is wrong", flip, brokenOff, 201, ""},
-		{"the bucket is full", only("PutObject", says(507, "InsufficientStorage")), 200, 507, "space"},
+		{"the bucket is full", only("PutObject", says(507, "InsufficientStorage")), 200, 403, "space"},
 		{"the keys are no longer good", says(403, "AccessDenied"), 500, 500, "log"},
 		{"every answer takes its time", slow(700 * time.Millisecond), 200, 201, ""},
 	} {
