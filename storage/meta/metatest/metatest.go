@@ -27,6 +27,7 @@ func Run(t *testing.T, open Open) {
 		"AFailingTransactionIsUndone":                     failing,
 		"APanicIsAnErrorAndUndone":                        panicking,
 		"AnEndedContextStoresNothingThatItDoesNotSay":     ended,
+		"AStatementWhoseContextHasEndedAnswersOrSaysSo":   endedStatement,
 		"AMalformedStatementIsAnErrorAndNothingElse":      malformed,
 		"ARowOfTheSameKeyIsAnError":                       twice,
 		"ConcurrentWritersAllSeeTheirWrites":              concurrent,
@@ -178,6 +179,24 @@ func ended(t *testing.T, db meta.DB) {
 		t.Error(err)
 	}
 	must(t, db.Write(t.Context(), meta.Durable, add("then")))
+}
+
+func endedStatement(t *testing.T, db meta.DB) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := db.Write(t.Context(), meta.Durable, func(q meta.Querier) error {
+		var n int64
+		return q.QueryRowContext(over, `SELECT COUNT(*) FROM word`).Scan(&n)
+	})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("in a transaction: %v", err)
+	}
+	var n int64
+	if err := db.Reader().QueryRowContext(over, `SELECT COUNT(*) FROM word`).Scan(&n); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("outside of one: %v", err)
+	}
+	must(t, db.Write(t.Context(), meta.Durable, add("then")))
+	holds(t, db, "then")
 }
 
 func malformed(t *testing.T, db meta.DB) {

@@ -115,13 +115,18 @@ func (c *conn) commit(ctx context.Context) error {
 // connection is gone is errLost or, for readers, one after which database/sql
 // takes another connection.
 func (c *conn) explain(ctx context.Context, err error) error {
-	if err == nil || errors.Is(err, driver.ErrBadConn) && !c.Conn.Conn().IsClosed() {
-		return err
+	if err == nil {
+		return nil
 	}
+	// A statement whose context had ended before it was sent is ErrBadConn to pgx,
+	// though the connection is none the worse for it.
+	unsent := errors.Is(err, driver.ErrBadConn)
 	var answer *pgconn.PgError
 	switch {
-	case ctx.Err() != nil && (c.Conn.Conn().IsClosed() || errors.As(err, &answer) && answer.Code == queryCanceled):
-		return fmt.Errorf("%w (%w)", ctx.Err(), err)
+	case ctx.Err() != nil && (unsent || c.Conn.Conn().IsClosed() || errors.As(err, &answer) && answer.Code == queryCanceled):
+		return fmt.Errorf("%w (%v)", ctx.Err(), err)
+	case unsent && !c.Conn.Conn().IsClosed():
+		return err
 	case c.Conn.Conn().IsClosed() && c.reads:
 		return unavailable{fmt.Errorf("%w: %v", driver.ErrBadConn, err)}
 	case c.Conn.Conn().IsClosed():
