@@ -42,7 +42,11 @@ func (*collectionCollector) bytes() *prometheus.Desc {
 }
 
 func (*collectionCollector) overdue() *prometheus.Desc {
-	return prometheus.NewDesc("drydock_gc_overdue_seconds", "For how long the blob that is to be looked at first has been due; 0 when none is.", nil, nil)
+	return prometheus.NewDesc("drydock_gc_overdue_seconds", "For how long the blob that is to be looked at first has been due; 0 when none is, or while collection waits for the clock.", nil, nil)
+}
+
+func (*collectionCollector) clock() *prometheus.Desc {
+	return prometheus.NewDesc("drydock_gc_clock_wait_seconds", "For how long nothing is collected yet, since the clock has jumped ahead or no server ran.", nil, nil)
 }
 
 // Describe implements prometheus.Collector.
@@ -50,6 +54,7 @@ func (c *collectionCollector) Describe(to chan<- *prometheus.Desc) {
 	to <- c.blobs()
 	to <- c.bytes()
 	to <- c.overdue()
+	to <- c.clock()
 }
 
 // Collect implements prometheus.Collector. What the database does not tell is left
@@ -67,8 +72,9 @@ func (c *collectionCollector) Collect(to chan<- prometheus.Metric) {
 		return
 	}
 	overdue := 0.0
-	if w.First > 0 {
+	if w.First > 0 && w.Clock == 0 {
 		overdue = max(0, c.now().Sub(time.UnixMilli(w.First)).Seconds())
 	}
 	to <- prometheus.MustNewConstMetric(c.overdue(), prometheus.GaugeValue, overdue)
+	to <- prometheus.MustNewConstMetric(c.clock(), prometheus.GaugeValue, w.Clock.Seconds())
 }
