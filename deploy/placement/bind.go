@@ -18,8 +18,11 @@ type bound struct {
 
 	// group is the request's; nil while it has no tasks.
 	group *group
-	// placed counts the tasks that this request has put on each node so far.
-	placed []int32
+	// there counts the group's tasks on each node, by its place, and placed those
+	// that this request has put on it so far.
+	there, placed []int32
+	// asked is the node that the expressions are about at the moment.
+	asked *node
 
 	// within, if set, keeps to the nodes with this value of this column.
 	within *requirement
@@ -39,7 +42,12 @@ func (r *requirement) met(n *node) bool {
 }
 
 func bind(f *Fleet, req *Request) *bound {
-	b := &bound{f: f, req: req, group: f.groups[req.Group], placed: make([]int32, len(f.nodes))}
+	b := &bound{f: f, req: req, group: f.groups[req.Group], there: make([]int32, len(f.nodes)), placed: make([]int32, len(f.nodes))}
+	if b.group != nil {
+		for n, tasks := range b.group.nodes {
+			b.there[n.place] = tasks
+		}
+	}
 	for _, a := range req.Attributes {
 		b.required = append(b.required, f.requirement(a))
 	}
@@ -61,22 +69,22 @@ func (f *Fleet) requirement(a RequiredAttribute) requirement {
 	return r
 }
 
-// boundExpr is an expression with its comparisons bound.
+// boundExpr is an expression with its comparisons bound. holds answers them for
+// the node that is asked about.
 type boundExpr struct {
-	expr   *query.Expr
-	leaves []boundLeaf
+	expr  *query.Expr
+	holds func(leaf int) bool
 }
 
 // boundLeaf is a comparison with its answers worked out as far as can be.
 type boundLeaf struct {
 	*query.Leaf
-	// column and answers, by value number, for an attribute.
-	column  int
+	// answers are by the number of the attribute's value, or of the group.
 	answers []bool
-	// nodes, by their place, are those on which a task's group makes the
-	// comparison hold; own says that the request's group does.
-	nodes []bool
-	own   bool
+	// column is the attribute's.
+	column int
+	// own is the answer for the request's group.
+	own bool
 	// connected and disconnected are the answers for the agent.
 	connected, disconnected bool
 }
@@ -86,7 +94,9 @@ func (b *bound) expr(e *query.Expr) boundExpr {
 	for i, l := range e.Leaves() {
 		leaves[i] = b.leaf(l)
 	}
-	return boundExpr{expr: e, leaves: leaves}
+	return boundExpr{expr: e, holds: func(leaf int) bool {
+		return leaves[leaf].holds(b.asked, int(b.placed[b.asked.place]))
+	}}
 }
 
 func (b *bound) leaf(l *query.Leaf) boundLeaf {
@@ -96,25 +106,24 @@ func (b *bound) leaf(l *query.Leaf) boundLeaf {
 		x.column = b.f.columnNamed(l.Name())
 		x.answers = []bool{l.Text("", false)}
 		if x.column >= 0 {
-			for _, v := range b.f.columns[x.column].values[1:] {
-				x.answers = append(x.answers, v.uses > 0 && l.Text(v.text, true))
-			}
+			x.answers = b.f.columns[x.column].answers(l)
 		}
 	case query.TaskGroup:
-		x.own = l.Text(b.req.Group, true)
-		x.nodes = make([]bool, len(b.f.nodes))
-		for name, g := range b.f.groups {
-			if !l.Text(name, true) {
-				continue
-			}
-			for n := range g.nodes {
-				x.nodes[n.place] = true
-			}
-		}
+		x.answers, x.own = b.f.names.answers(l), l.Text(b.req.Group, true)
 	case query.AgentConnected:
 		x.connected, x.disconnected = l.Text("true", true), l.Text("false", true)
 	}
 	return x
+}
+
+// answers are what the comparison comes to for each value.
+func (c *column) answers(l *query.Leaf) []bool {
+	all := make([]bool, len(c.values))
+	all[absent] = l.Text("", false)
+	for i, v := range c.values[1:] {
+		all[i+1] = v.uses > 0 && l.Text(v.text, true)
+	}
+	return all
 }
 
 // holds answers the comparison for a node with so many tasks placed on it.
@@ -126,11 +135,11 @@ func (x *boundLeaf) holds(n *node, placed int) bool {
 		if n.running+placed == 0 {
 			return x.Absent()
 		}
-		return x.nodes[n.place] || placed > 0 && x.own
+		return placed > 0 && x.own || slices.ContainsFunc(n.groups, func(c groupCount) bool { return x.answers[c.group] })
 	case query.RunningTasksCount:
 		return x.Number(n.running + placed)
 	case query.AgentConnected:
-		if n.AgentConnected {
+		if n.connected {
 			return x.connected
 		}
 		return x.disconnected
@@ -144,29 +153,23 @@ func (x *boundLeaf) holds(n *node, placed int) bool {
 
 // considered reports whether the node is one of those that the request looks at.
 func (b *bound) considered(n *node) bool {
-	return n.Status == StatusActive &&
+	return n.active &&
 		(b.req.CapacityProvider == "" || n.CapacityProvider == b.req.CapacityProvider) &&
 		(b.within == nil || b.within.met(n))
 }
 
 // tasks counts those of the request's group on the node, the new ones included.
-func (b *bound) tasks(n *node) int {
-	t := int(b.placed[n.place])
-	if b.group != nil {
-		t += b.group.nodes[n]
-	}
-	return t
-}
+func (b *bound) tasks(n *node) int { return int(b.there[n.place] + b.placed[n.place]) }
 
 // lacks finds what keeps the node from taking one task more: the first obstacle,
 // or all of them.
 func (b *bound) lacks(n *node, all bool) obstacles {
 	var o obstacles
 	placed := int64(b.placed[n.place])
-	if n.Status != StatusActive {
+	if !n.active {
 		o |= notActive
 	}
-	if !n.AgentConnected {
+	if !n.connected {
 		o |= noAgent
 	}
 	if !b.attributes(n) {
@@ -206,10 +209,9 @@ func (b *bound) attributes(n *node) bool {
 }
 
 func (b *bound) member(n *node) bool {
-	placed := int(b.placed[n.place])
+	b.asked = n
 	for i := range b.members {
-		m := &b.members[i]
-		if !m.expr.Eval(func(leaf int) bool { return m.leaves[leaf].holds(n, placed) }) {
+		if m := &b.members[i]; !m.expr.Eval(m.holds) {
 			return false
 		}
 	}

@@ -21,6 +21,8 @@ type Fleet struct {
 	byID   map[string]*node
 	onNode map[string]*node // by task id
 	groups map[string]*group
+	// names has the numbers of the groups.
+	names *column
 	// columns are the attributes by number, columnOf the numbers by name.
 	columns  []*column
 	columnOf map[string]int
@@ -29,7 +31,10 @@ type Fleet struct {
 // NewFleet makes a fleet of these instances, without tasks. Of two with the same
 // id the latter counts.
 func NewFleet(instances ...Instance) *Fleet {
-	f := &Fleet{byID: map[string]*node{}, onNode: map[string]*node{}, groups: map[string]*group{}, columnOf: map[string]int{}}
+	f := &Fleet{
+		byID: map[string]*node{}, onNode: map[string]*node{}, groups: map[string]*group{}, names: newColumn(),
+		columnOf: map[string]int{},
+	}
 	for _, i := range instances {
 		f.put(i)
 	}
@@ -61,7 +66,7 @@ func (f *Fleet) put(i Instance) (n *node, isNew bool) {
 	i.Attributes = maps.Clone(i.Attributes)
 	i.Registered.Ports = slices.Clone(i.Registered.Ports)
 	i.Registered.GPUs = slices.Sorted(slices.Values(i.Registered.GPUs))
-	n.Instance = i
+	n.Instance, n.active, n.connected = i, i.Status == StatusActive, i.AgentConnected
 	n.version, n.versioned = query.ParseVersion(i.AgentVersion)
 	for name, text := range i.Attributes {
 		c := f.column(name)
@@ -109,7 +114,7 @@ func (f *Fleet) releaseAttributes(n *node) {
 // number tells the nodes from that place on where they stand.
 func (f *Fleet) number(from int) {
 	for i := from; i < len(f.nodes); i++ {
-		f.nodes[i].place = i
+		f.nodes[i].place = int32(i)
 	}
 }
 
@@ -125,8 +130,9 @@ func (f *Fleet) RemoveInstance(id string) bool {
 	}
 	f.releaseAttributes(n)
 	delete(f.byID, id)
-	f.nodes = slices.Delete(f.nodes, n.place, n.place+1)
-	f.number(n.place)
+	at := int(n.place)
+	f.nodes = slices.Delete(f.nodes, at, at+1)
+	f.number(at)
 	return true
 }
 
@@ -146,7 +152,7 @@ func (f *Fleet) PutTask(instance string, t Task) error {
 	if !t.Stopping {
 		g := f.groups[t.Group]
 		if g == nil {
-			g = &group{name: t.Group, nodes: map[*node]int{}}
+			g = &group{number: f.names.take(t.Group), nodes: map[*node]int32{}}
 			f.groups[t.Group] = g
 		}
 		n.count(g, 1)
@@ -168,6 +174,7 @@ func (f *Fleet) RemoveTask(id string) bool {
 		g := f.groups[t.Group]
 		n.count(g, -1)
 		if len(g.nodes) == 0 {
+			f.names.release(g.number)
 			delete(f.groups, t.Group)
 		}
 	}

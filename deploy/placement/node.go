@@ -7,43 +7,49 @@ import (
 	"drydock/deploy/placement/query"
 )
 
-// node is an instance with what its tasks leave of it.
+// node is an instance with what its tasks leave of it. What every decision looks
+// at stands first, so that it is close together in memory.
 type node struct {
-	Instance
 	// place is its place in Fleet.nodes.
-	place   int
-	version query.Version
+	place int32
+	// active: its status is ACTIVE.
+	active bool
+	// connected: its agent is.
+	connected bool
 	// versioned: the agent's version could be read.
 	versioned bool
-
 	// cpu and memory are what remains; below 0 if an instance has shrunk under
 	// its tasks.
 	cpu, memory int64
-	// ports counts the holders of each taken port.
-	ports map[Port]int
-	// static counts the taken ones that are not of the dynamic range.
-	static int
-	// gpus are those that are free, sorted.
-	gpus []string
 	// attributes are value numbers by column; a short slice ends in absent ones.
 	attributes []int32
-
-	tasks map[string]*Task
 	// groups are those of the tasks whose desired status is RUNNING.
 	groups []groupCount
 	// running counts these tasks.
 	running int
+	// gpus are those that are free, sorted.
+	gpus []string
+	// ports counts the holders of each taken port.
+	ports map[Port]int
+	// static counts the taken ones that are not of the dynamic range.
+	static int
+
+	version query.Version
+	Instance
+	tasks map[string]*Task
 }
 
 type groupCount struct {
-	group *group
-	tasks int
+	// group is the group's number.
+	group int32
+	tasks int32
 }
 
 // group is a task group and where its tasks are, those that are to stop left out.
 type group struct {
-	name  string
-	nodes map[*node]int
+	// number is what Fleet.names has for its name.
+	number int32
+	nodes  map[*node]int32
 }
 
 // attribute is the number of the instance's value in a column.
@@ -93,11 +99,11 @@ const (
 )
 
 // count adds a running task of the group, or with sign -1 takes one away.
-func (n *node) count(g *group, sign int) {
-	n.running += sign
-	i := slices.IndexFunc(n.groups, func(c groupCount) bool { return c.group == g })
+func (n *node) count(g *group, sign int32) {
+	n.running += int(sign)
+	i := slices.IndexFunc(n.groups, func(c groupCount) bool { return c.group == g.number })
 	if i < 0 {
-		n.groups = append(n.groups, groupCount{group: g})
+		n.groups = append(n.groups, groupCount{group: g.number})
 		i = len(n.groups) - 1
 	}
 	n.groups[i].tasks += sign

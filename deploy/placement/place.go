@@ -95,6 +95,7 @@ func (b *bound) take(n *node) Placed {
 // explain says of each node why it takes no more.
 func (b *bound) explain(r *Result) {
 	var best obstacles
+	r.Failures = make([]Failure, 0, len(b.f.nodes))
 	for _, n := range b.f.nodes {
 		if !b.considered(n) {
 			continue

@@ -10,8 +10,10 @@ var ErrNoRandomness = errors.New("the placement strategy random needs a source o
 // what the one before leaves: to the fewest and the tightest when placing, to the
 // most and the emptiest when stopping.
 type ranking struct {
-	f      *Fleet
-	sites  []site
+	f     *Fleet
+	sites []site
+	// places are those of the sites' nodes.
+	places []int32
 	levels []level
 	// stopping: the largest is taken, not the smallest.
 	stopping bool
@@ -43,7 +45,10 @@ type level struct {
 //
 // Errors: ErrNoRandomness.
 func newRanking(f *Fleet, g *group, sites []site, strategies []Strategy, stopping bool, rnd Random) (*ranking, error) {
-	r := &ranking{f: f, sites: sites, stopping: stopping, rnd: rnd}
+	r := &ranking{f: f, sites: sites, places: make([]int32, len(sites)), stopping: stopping, rnd: rnd}
+	for i, s := range sites {
+		r.places[i] = s.node.place
+	}
 	for _, s := range strategies {
 		switch s.kind {
 		case Spread:
@@ -74,7 +79,7 @@ func (r *ranking) spread(g *group, attribute string) {
 	switch {
 	case attribute == "":
 		l.counts = make([]int, len(r.f.nodes))
-		place = func(n *node) { l.bucket[n.place] = int32(n.place) }
+		place = func(n *node) { l.bucket[n.place] = n.place }
 	case outer == nil:
 		column := r.f.columnNamed(attribute)
 		values := 1
@@ -102,9 +107,9 @@ func (r *ranking) spread(g *group, attribute string) {
 	}
 	if g != nil {
 		for n, tasks := range g.nodes {
-			if n.Status == StatusActive {
+			if n.active {
 				place(n)
-				l.counts[l.bucket[n.place]] += tasks
+				l.counts[l.bucket[n.place]] += int(tasks)
 			}
 		}
 	}
@@ -158,15 +163,11 @@ func (r *ranking) narrow(l *level, open []int32, room int) []int32 {
 	best := r.spare[room][:0]
 	var least int64
 	for _, i := range open {
-		s := r.sites[i]
 		var key int64
 		if l.kind == Spread {
-			key = int64(l.counts[l.bucket[s.node.place]])
-		} else {
-			key = l.left[s.node.place]
-			if s.task != nil {
-				key += l.size(s.task.CPU, s.task.Memory)
-			}
+			key = int64(l.counts[l.bucket[r.places[i]]])
+		} else if key = l.left[r.places[i]]; r.stopping {
+			key += l.size(r.sites[i].task.CPU, r.sites[i].task.Memory)
 		}
 		if r.stopping {
 			key = -key
@@ -195,7 +196,7 @@ func (r *ranking) add(n *node, tasks int, cpu, memory int64) {
 	for i := range r.levels {
 		switch l := &r.levels[i]; l.kind {
 		case Spread:
-			if n.Status == StatusActive {
+			if n.active {
 				l.counts[l.bucket[n.place]] += tasks
 			}
 		case Binpack:

@@ -47,7 +47,7 @@ func stop(f *Fleet, req *StopRequest, rnd Random, within *requirement) ([]string
 		for t := range maps.Values(n.tasks) {
 			switch {
 			case t.Group != req.Group || t.Stopping || req.Eligible != nil && !req.Eligible(t):
-			case n.Status == StatusActive:
+			case n.active:
 				active = append(active, site{n, t})
 			default:
 				others = append(others, site{n, t})

@@ -1,6 +1,7 @@
 package placement
 
-// column has the values that one attribute has anywhere in a fleet, by number.
+// column has the values that one attribute, or the task group, has anywhere in a
+// fleet, by number.
 // Comparing an attribute of thousands of instances is then comparing numbers,
 // and a pattern is tried once for each value, not for each instance.
 //
@@ -13,7 +14,7 @@ type column struct {
 
 type value struct {
 	text string
-	// uses counts the instances that have it; at 0 the number is free again,
+	// uses counts those that have it; at 0 the number is free again,
 	// so that instances that come and go leave nothing behind.
 	uses int
 }
