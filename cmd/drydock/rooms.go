@@ -17,6 +17,7 @@ import (
 	"drydock/auth/token"
 	"drydock/awsapi"
 	"drydock/awsapi/constraints"
+	"drydock/deploy"
 	"drydock/ecrapi"
 	"drydock/internal/config"
 	"drydock/internal/control"
@@ -156,11 +157,15 @@ func services(s site, engine *storage.Registry, access *access, passwords *token
 	if err != nil {
 		return nil, err
 	}
+	ecs, err := deploy.New(deploy.Options{DB: s.db, Now: time.Now, Random: rand.Reader})
+	if err != nil {
+		return nil, err
+	}
 	var all []*awsapi.Service
 	for _, api := range []struct {
 		model      string
 		operations []awsapi.Operation
-	}{{"ecr", ecr.Operations()}, {"iam", iam.Operations()}, {"sts", sts.Operations()}} {
+	}{{"ecr", ecr.Operations()}, {"ecs", ecs.Operations()}, {"iam", iam.Operations()}, {"sts", sts.Operations()}} {
 		model, err := constraints.Load(api.model)
 		if err != nil {
 			return nil, fmt.Errorf("load the model of %s: %w", api.model, err)

@@ -59,3 +59,43 @@ func ClusterNames(ctx context.Context, q meta.Querier, s Scope, p Page) ([]strin
 		ORDER BY name LIMIT $4`, s.Account, s.Region, p.After, p.Limit)
 	return all(rows, err, text)
 }
+
+// ClusterCounts is how much there is in a cluster.
+type ClusterCounts struct {
+	// Instances are those that are not INACTIVE, Services those that are ACTIVE or
+	// DRAINING.
+	Instances, Services int
+	// Tasks have not stopped.
+	Tasks, ServicesBy []Count
+}
+
+// Count is how many things have a launch type and a status.
+type Count struct {
+	LaunchType, Status string
+	N                  int
+}
+
+func scanCount(s scanner) (c Count, err error) { return c, s.Scan(&c.LaunchType, &c.Status, &c.N) }
+
+// CountCluster counts what is in a cluster.
+func CountCluster(ctx context.Context, q meta.Querier, s Scope, cluster string) (c ClusterCounts, err error) {
+	err = q.QueryRowContext(ctx, `SELECT COUNT(*) FROM ecs_instance WHERE account = $1 AND region = $2 AND cluster = $3 AND status <> 'INACTIVE'`,
+		s.Account, s.Region, cluster).Scan(&c.Instances)
+	if err != nil {
+		return c, err
+	}
+	rows, err := q.QueryContext(ctx, `SELECT launch_type, status, COUNT(*) FROM ecs_task
+		WHERE account = $1 AND region = $2 AND cluster = $3 AND stopped_at = 0 GROUP BY launch_type, status`, s.Account, s.Region, cluster)
+	if c.Tasks, err = all(rows, err, scanCount); err != nil {
+		return c, err
+	}
+	rows, err = q.QueryContext(ctx, `SELECT launch_type, status, COUNT(*) FROM ecs_service
+		WHERE account = $1 AND region = $2 AND cluster = $3 AND status <> 'INACTIVE' GROUP BY launch_type, status`, s.Account, s.Region, cluster)
+	if c.ServicesBy, err = all(rows, err, scanCount); err != nil {
+		return c, err
+	}
+	for _, n := range c.ServicesBy {
+		c.Services += n.N
+	}
+	return c, nil
+}

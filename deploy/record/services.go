@@ -12,8 +12,8 @@ import (
 type Service struct {
 	Scope
 	Cluster, Name string
-	// Status is ACTIVE, DRAINING or INACTIVE.
-	Status string
+	// Status is ACTIVE, DRAINING or INACTIVE; LaunchType is EC2, FARGATE or EXTERNAL.
+	Status, LaunchType string
 	// DueAt is when the scheduler is to look at it, in milliseconds since 1970.
 	DueAt int64
 	// Detail is as ECS shows it, with its latest events; counts follow from the
@@ -22,11 +22,11 @@ type Service struct {
 	Version int64
 }
 
-const serviceColumns = `account, region, cluster, name, status, due_at, doc, version`
+const serviceColumns = `account, region, cluster, name, status, launch_type, due_at, doc, version`
 
 func scanService(s scanner) (v Service, err error) {
 	var doc string
-	if err := s.Scan(&v.Account, &v.Region, &v.Cluster, &v.Name, &v.Status, &v.DueAt, &doc, &v.Version); err != nil {
+	if err := s.Scan(&v.Account, &v.Region, &v.Cluster, &v.Name, &v.Status, &v.LaunchType, &v.DueAt, &doc, &v.Version); err != nil {
 		return v, err
 	}
 	return v, decoded(doc, &v.Detail)
@@ -38,8 +38,8 @@ func AddService(ctx context.Context, q meta.Querier, v Service) error {
 	if err != nil {
 		return err
 	}
-	return added(q.ExecContext(ctx, `INSERT INTO ecs_service (`+serviceColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 1)
-		ON CONFLICT (account, region, cluster, name) DO NOTHING`, v.Account, v.Region, v.Cluster, v.Name, v.Status, v.DueAt, doc))
+	return added(q.ExecContext(ctx, `INSERT INTO ecs_service (`+serviceColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
+		ON CONFLICT (account, region, cluster, name) DO NOTHING`, v.Account, v.Region, v.Cluster, v.Name, v.Status, v.LaunchType, v.DueAt, doc))
 }
 
 // FindService finds a service, whatever its status. Errors: meta.ErrNotFound.
@@ -54,9 +54,9 @@ func UpdateService(ctx context.Context, q meta.Querier, v Service) error {
 	if err != nil {
 		return err
 	}
-	return moved(q.ExecContext(ctx, `UPDATE ecs_service SET status = $5, due_at = $6, doc = $7, version = version + 1
-		WHERE account = $1 AND region = $2 AND cluster = $3 AND name = $4 AND version = $8`,
-		v.Account, v.Region, v.Cluster, v.Name, v.Status, v.DueAt, doc, v.Version))
+	return moved(q.ExecContext(ctx, `UPDATE ecs_service SET status = $5, launch_type = $6, due_at = $7, doc = $8, version = version + 1
+		WHERE account = $1 AND region = $2 AND cluster = $3 AND name = $4 AND version = $9`,
+		v.Account, v.Region, v.Cluster, v.Name, v.Status, v.LaunchType, v.DueAt, doc, v.Version))
 }
 
 // DeleteService deletes the record of a service. It need not be there.

@@ -76,7 +76,8 @@ CREATE TABLE ecs_service (
     region  TEXT   NOT NULL,
     cluster TEXT   NOT NULL,
     name    TEXT   NOT NULL,
-    status  TEXT   NOT NULL,
+    status      TEXT   NOT NULL,
+    launch_type TEXT   NOT NULL,
     -- when the scheduler is to look at it, in milliseconds since 1970
     due_at  BIGINT NOT NULL,
     doc     TEXT   NOT NULL,
