@@ -12,16 +12,23 @@ import (
 
 // Own is a PostgreSQL server that a test may stop. It is as durable as it comes.
 type Own struct {
-	URL string
-	dir string
+	URL        string
+	dir, place string
 }
 
 // OwnServer starts a PostgreSQL server for one test, which ends with it. Where
 // Server skips or fails the test, this does too.
 func OwnServer(t testing.TB) *Own {
 	t.Helper()
+	return OwnServerAt(t, os.TempDir())
+}
+
+// OwnServerAt is OwnServer with the data in a folder of the test's, which everybody
+// has to be able to enter.
+func OwnServerAt(t testing.TB, place string) *Own {
+	t.Helper()
 	Server(t)
-	o := &Own{dir: filepath.Join(t.TempDir(), "server")}
+	o := &Own{dir: filepath.Join(t.TempDir(), "server"), place: place}
 	t.Cleanup(func() { o.script(t, "--stop") })
 	o.Start(t)
 	return o
@@ -49,7 +56,7 @@ func (o *Own) script(t testing.TB, options ...string) string {
 	_, file, _, _ := runtime.Caller(0)
 	path := filepath.Join(filepath.Dir(file), "..", "..", "..", "scripts", "ensure-postgres")
 	cmd := exec.Command(path, append(options, o.dir)...)
-	cmd.Env = append(os.Environ(), "DRYDOCK_POSTGRES_DURABLE=1")
+	cmd.Env = append(os.Environ(), "DRYDOCK_POSTGRES_DURABLE=1", "DRYDOCK_POSTGRES_PLACE="+o.place)
 	var said strings.Builder
 	cmd.Stderr = &said
 	out, err := cmd.Output()
