@@ -288,9 +288,13 @@ func (m *model) returned(t *testing.T, d digest.Digest) {
 	}
 }
 
-// check reads everything that the model holds.
+// check reads everything that the model holds, and now and then counts again what it
+// is charged for.
 func (m *model) check(t *testing.T) {
 	for _, r := range m.repos {
+		if len(m.trace)%10 == 0 {
+			m.e.recounted(t, r.ref)
+		}
 		for d, i := range r.images {
 			got, err := m.e.Manifest(t.Context(), r.ref, Reference{Digest: d})
 			if err != nil || string(got.Content) != string(i.content) {
