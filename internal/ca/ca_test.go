@@ -268,6 +268,35 @@ func TestCertificatesAreKeptAndIssuedAnewBeforeTheirEnd(t *testing.T) {
 	}
 }
 
+func TestNoCertificateOfAClockThatWasWrongIsShownOnceItIsRight(t *testing.T) {
+	right := time.Now()
+	for name, wrong := range map[string]time.Time{
+		"ahead": right.AddDate(5, 0, 0), "ahead for longer than the authority lasts": right.Add(lifetime + time.Hour), "behind": right.AddDate(-5, 0, 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t.TempDir())
+			now := right
+			o.Now = func() time.Time { return now }
+			a := authority(t, o)
+			trusted := a.PEM()
+			now = wrong
+			_, _ = handshake(t, a, trusted, "x.amazonaws.com") // whatever the client says to that
+			now = right
+			if _, err := handshake(t, a, trusted, "x.amazonaws.com"); err != nil {
+				t.Errorf("once the clock is right: %v", err)
+			}
+			// A start in between makes another certificate of the same key, which
+			// those verify who trust the first.
+			now = wrong
+			authority(t, o)
+			now = right
+			if _, err := handshake(t, authority(t, o), trusted, "x.amazonaws.com"); err != nil {
+				t.Errorf("after a start at another time: %v", err)
+			}
+		})
+	}
+}
+
 func TestTheMemoryForCertificatesIsBounded(t *testing.T) {
 	a := authority(t, options(t.TempDir()))
 	for i := range leavesKept + 50 {

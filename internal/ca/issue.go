@@ -86,7 +86,8 @@ func (a *Authority) issued(key string, names []string, ips []net.IP) (*tls.Certi
 	now := a.options.Now()
 	if e, ok := l.byName[key]; ok {
 		c := e.Value.(*leaf).certificate
-		if now.Add(leafRenewal).Before(c.Leaf.NotAfter) {
+		// One that begins later is of a clock that was wrong.
+		if now.Add(leafRenewal).Before(c.Leaf.NotAfter) && !now.Before(c.Leaf.NotBefore) {
 			l.order.MoveToFront(e)
 			return c, nil
 		}
