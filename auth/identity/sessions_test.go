@@ -60,6 +60,30 @@ func TestARolesSessionActsForTheRole(t *testing.T) {
 	}
 }
 
+func TestASessionOfAClockThatWasAheadEndsWhenThatIsRight(t *testing.T) {
+	w := newWorld(t)
+	r := w.addRole(t, "deploy")
+	session := NewSession{Role: r.ARN(), Name: "build", Lifetime: time.Hour}
+	right := w.now
+	before := got[Credentials](t)(w.CreateSession(t.Context(), session))
+	w.now = right.AddDate(10, 0, 0)
+	ahead := got[Credentials](t)(w.CreateSession(t.Context(), session))
+	if !w.known(t, ahead.AccessKeyID) {
+		t.Error("a new session is not known")
+	}
+	w.now = right.Add(time.Minute)
+	if w.known(t, ahead.AccessKeyID) {
+		t.Error("a session lasts for ten years")
+	}
+	if !w.known(t, before.AccessKeyID) {
+		t.Error("a session has ended early")
+	}
+	w.now = right.Add(-skew)
+	if !w.known(t, before.AccessKeyID) {
+		t.Error("a session is not known to a server whose clock is behind")
+	}
+}
+
 func TestASessionOfAUserIsTheUser(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()

@@ -23,6 +23,10 @@ import (
 // Lifetime is how long a registry password is valid, as ECR's.
 const Lifetime = 12 * time.Hour
 
+// Skew is how far ahead the clock of the server may have been that made a token. One
+// from later was made while that clock was wrong, and would live until that time.
+const Skew = time.Hour
+
 const (
 	issuer           = "drydock"
 	passwordAudience = "registry"
@@ -143,7 +147,7 @@ func (i *Issuer) check(ctx context.Context, token, audience string) (claims, aut
 		return c, auth.Principal{}, ErrInvalid
 	case err != nil:
 		return c, auth.Principal{}, fmt.Errorf("look up the key of a token: %w", err)
-	case cred.Principal.ARN != c.Subject, c.IssuedAt == nil, c.IssuedAt.Before(cred.TokensNotBefore):
+	case cred.Principal.ARN != c.Subject, c.IssuedAt == nil, c.IssuedAt.Before(cred.TokensNotBefore), c.IssuedAt.After(i.now().Add(Skew)):
 		return c, auth.Principal{}, ErrInvalid
 	}
 	return c, cred.Principal, nil

@@ -66,6 +66,42 @@ func TestAPasswordNamesItsHolderForTwelveHours(t *testing.T) {
 	}
 }
 
+func TestAClockThatJumpsMakesNoPasswordForYears(t *testing.T) {
+	right := time.Unix(1_800_000_000, 0)
+	now := right
+	i := newIssuer(t, newKeys(t), &now, credential)
+	made := func() string {
+		password, _, err := i.Password(t.Context(), someone, "123456789012", "eu-west-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.Verify(t.Context(), password); err != nil {
+			t.Errorf("at once: %v", err)
+		}
+		return password
+	}
+	before := made()
+	now = right.AddDate(10, 0, 0)
+	if _, err := i.Verify(t.Context(), before); !errors.Is(err, ErrExpired) {
+		t.Errorf("ten years later: %v", err)
+	}
+	ahead := made()
+	now = right.Add(time.Minute)
+	if _, err := i.Verify(t.Context(), before); err != nil {
+		t.Errorf("once the clock is right again: %v", err)
+	}
+	for range 2 {
+		if _, err := i.Verify(t.Context(), ahead); !errors.Is(err, ErrInvalid) {
+			t.Errorf("the password of a clock that was wrong: %v", err)
+		}
+		i = newIssuer(t, i.keys, &now, credential) // which knows of no token yet
+	}
+	now = right.Add(-Skew)
+	if _, err := i.Verify(t.Context(), before); err != nil {
+		t.Errorf("at a server whose clock is behind: %v", err)
+	}
+}
+
 func TestWhatWasNotMadeHereIsInvalid(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	keys := newKeys(t)
