@@ -36,7 +36,11 @@ func (e *QuotaError) Error() string {
 		holder = fmt.Sprintf("The registry with id '%s'", e.Ref.Account)
 	}
 	if e.Limit.Images > 0 && e.Used.Images+e.More.Images > e.Limit.Images && e.More.Images > 0 {
-		return fmt.Sprintf("%s has a quota of %d images and holds %d: delete some, or have the quota raised", holder, e.Limit.Images, e.Used.Images)
+		images := "images"
+		if e.Limit.Images == 1 {
+			images = "image"
+		}
+		return fmt.Sprintf("%s has a quota of %d %s and holds %d: delete some, or have the quota raised", holder, e.Limit.Images, images, e.Used.Images)
 	}
 	return fmt.Sprintf("%s has a quota of %s and holds %s, so that %s more do not fit: delete images, whose layers count until they are collected, or have the quota raised",
 		holder, bytesize.Format(e.Limit.Bytes), bytesize.Format(e.Used.Bytes), bytesize.Format(e.More.Bytes))
