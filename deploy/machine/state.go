@@ -33,7 +33,6 @@ const (
 	UserInitiated             StopCode = "UserInitiated"
 	ServiceSchedulerInitiated StopCode = "ServiceSchedulerInitiated"
 	TerminationNotice         StopCode = "TerminationNotice"
-	StoppedWithoutReason      StopCode = ""
 )
 
 // Health is what health checks say, of a container or of a task as a whole.
@@ -55,7 +54,7 @@ type State struct {
 	StopCode StopCode
 	Reason   string
 
-	PullStarted, PullStopped, Started, Stopping, ExecutionStopped, Stopped time.Time
+	PullStarted, PullStopped, Started, Stopping, ExecutionStopped, StoppedAt time.Time
 	// Address is the task's own in awsvpc mode, MAC that of its interface.
 	Address, MAC, SubnetGateway string
 	Containers                  []ContainerState
