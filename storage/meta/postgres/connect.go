@@ -91,6 +91,11 @@ func pool(common *pgx.ConnConfig, p purpose, limit int) *sql.DB {
 	set("application_name", "drydock")
 	if p == reading {
 		set("default_transaction_read_only", "on")
+	} else {
+		// Of a small table PostgreSQL would rather read all than use its index, and
+		// whoever has read all of a table meets everybody who writes to it.
+		// Source: PostgreSQL documentation, "Serializable Isolation Level".
+		set("enable_seqscan", "off")
 	}
 	db := sql.OpenDB(connector{stdlib.GetConnector(*c), p == reading})
 	db.SetMaxOpenConns(limit)
