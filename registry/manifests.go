@@ -17,6 +17,11 @@ func (h *Handler) getManifest(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if m.Incomplete && x.http.Method == http.MethodHead {
+		// Clients that find a manifest there push nothing of it, so that the image
+		// would never be whole again. Who GETs it may have the layers already.
+		return &storage.ManifestUnknownError{Ref: x.ref, Reference: x.which}
+	}
 	header := x.w.Header()
 	header.Set("Docker-Content-Digest", string(m.Digest))
 	header.Set("Etag", `"`+string(m.Digest)+`"`)

@@ -47,7 +47,14 @@ func (r *Registry) readManifest(ctx context.Context, ref Ref, which Reference) (
 	case err != nil:
 		return Manifest{}, fmt.Errorf("read manifest %s of %s: %w", which, ref.Name, err)
 	}
-	return Manifest{Digest: digest.Digest(row.Digest), MediaType: row.MediaType, Content: row.Content}, nil
+	m := Manifest{Digest: digest.Digest(row.Digest), MediaType: row.MediaType, Content: row.Content}
+	if row.Incomplete {
+		// A push to whatever repository may have made it whole.
+		if m.Incomplete, err = lacks(ctx, r.db.Reader(), row.RepositoryID, row.Digest, map[string]bool{}); err != nil {
+			return Manifest{}, err
+		}
+	}
+	return m, nil
 }
 
 // PutManifest stores a manifest and points tags at it, all or nothing. Errors:
@@ -93,6 +100,8 @@ func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (
 			if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content); err != nil {
 				return err
 			}
+		} else if err := r.stillWhole(ctx, q, ref, repo.ID, d, doc); err != nil {
+			return err
 		}
 		for _, t := range m.Tags {
 			moved, err := r.setTag(ctx, q, ref, repo, t, d)

@@ -41,6 +41,8 @@ type Registry struct {
 	// files are locked while they are put in their place or deleted.
 	files  fileLocks
 	totals totals
+	// verified counts what verifications did.
+	verified verified
 	// manifests are those that were read last.
 	manifests *meta.Cache[manifestKey, Manifest]
 	// small is smallBlob, for tests to change.

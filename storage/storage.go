@@ -69,6 +69,9 @@ type Manifest struct {
 	Digest    digest.Digest
 	MediaType string
 	Content   []byte
+	// Incomplete is set when something that the image needs is lost. Those who ask
+	// whether it is there in order to push it are best told that it is not.
+	Incomplete bool
 }
 
 // ManifestUpload is a manifest to be stored.

@@ -17,6 +17,8 @@ type Manifest struct {
 	ImageSize int64
 	PushedAt  int64
 	Content   []byte
+	// Incomplete is set when it is marked as an image of which something was lost.
+	Incomplete bool
 }
 
 // Reference is something that a manifest needs: a blob or another manifest.
@@ -34,10 +36,14 @@ func InsertManifest(ctx context.Context, q Querier, m Manifest, refs []Reference
 	if err != nil {
 		return err
 	}
+	return insertReferences(ctx, q, ManifestKey{m.RepositoryID, m.Digest}, refs)
+}
+
+func insertReferences(ctx context.Context, q Querier, parent ManifestKey, refs []Reference) error {
 	for _, r := range refs {
 		_, err := q.ExecContext(ctx, `INSERT INTO manifest_reference (repository_id, parent, child, is_manifest)
 			VALUES ($1, $2, $3, $4) ON CONFLICT (repository_id, parent, child) DO NOTHING`,
-			m.RepositoryID, m.Digest, r.Child, r.IsManifest)
+			parent.RepositoryID, parent.Digest, r.Child, r.IsManifest)
 		if err != nil {
 			return err
 		}
@@ -90,25 +96,29 @@ func ImageSizes(ctx context.Context, q Querier, repository int64, digests []stri
 	return sizes, nil
 }
 
-// ManifestByTag reads the digest, media type and content of what a tag points
-// at. Errors: ErrNotFound, whatever of repository, tag and manifest is missing.
+// ManifestByTag reads the digest, media type and content of what a tag points at,
+// and whether it is marked as incomplete. Errors: ErrNotFound, whatever of
+// repository, tag and manifest is missing.
 func ManifestByTag(ctx context.Context, q Querier, account, region, name, tag string) (m Manifest, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT m.digest, m.media_type, m.content FROM repository r
+	err = one(q.QueryRowContext(ctx, `SELECT r.id, m.digest, m.media_type, m.content,`+marked+` FROM repository r
 		JOIN tag t ON t.repository_id = r.id AND t.name = $4
 		JOIN manifest m ON m.repository_id = r.id AND m.digest = t.digest
 		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, tag),
-		&m.Digest, &m.MediaType, &m.Content)
+		&m.RepositoryID, &m.Digest, &m.MediaType, &m.Content, &m.Incomplete)
 	return m, err
 }
 
-// ManifestByDigest reads the media type and content of a manifest. Errors:
-// ErrNotFound, whatever of repository and manifest is missing.
+const marked = ` EXISTS (SELECT 1 FROM incomplete i WHERE i.repository_id = r.id AND i.digest = m.digest)`
+
+// ManifestByDigest reads the media type and content of a manifest, and whether it
+// is marked as incomplete. Errors: ErrNotFound, whatever of repository and manifest
+// is missing.
 func ManifestByDigest(ctx context.Context, q Querier, account, region, name, digest string) (m Manifest, err error) {
 	m.Digest = digest
-	err = one(q.QueryRowContext(ctx, `SELECT m.media_type, m.content FROM repository r
+	err = one(q.QueryRowContext(ctx, `SELECT r.id, m.media_type, m.content,`+marked+` FROM repository r
 		JOIN manifest m ON m.repository_id = r.id AND m.digest = $4
 		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, digest),
-		&m.MediaType, &m.Content)
+		&m.RepositoryID, &m.MediaType, &m.Content, &m.Incomplete)
 	return m, err
 }
 
