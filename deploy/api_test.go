@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	mathrand "math/rand/v2"
 	"os"
 	"reflect"
 	"slices"
@@ -26,7 +27,7 @@ const account = "123456789012"
 // newService is the API over an empty database, called by the account's root.
 func newService(t *testing.T) (*Service, context.Context) {
 	t.Helper()
-	s, err := New(Options{DB: testdb.New(t).Open(t), Now: func() time.Time { return now }, Random: rand.Reader})
+	s, err := New(Options{DB: testdb.New(t).Open(t), Now: func() time.Time { return now }, Random: rand.Reader, Chance: mathrand.New(mathrand.NewPCG(1, 1)), Wake: func() {}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,3 +85,26 @@ func parseRevision(s record.Scope, given string) (family string, revision int64,
 	}
 	return family, revision, nil
 }
+
+func instanceARN(s record.Scope, cluster, id string) string {
+	return resource(s, "container-instance", cluster+"/"+id)
+}
+
+func taskARN(s record.Scope, cluster, id string) string { return resource(s, "task", cluster+"/"+id) }
+
+// within is the id of something that belongs to a cluster: the last part of a short
+// or a long ARN, or the id itself. A long ARN of another cluster is an error.
+func within(s record.Scope, kind, cluster, given string) (id string, err error) {
+	rest, err := named(s, kind, given)
+	if err != nil {
+		return "", err
+	}
+	in, id, long := strings.Cut(rest, "/")
+	switch {
+	case !long:
+		return rest, nil
+	case in != cluster:
+		return "", invalidParameter("Identifier is for cluster %s. Request is for cluster %s.", in, cluster)
+	}
+	return id, nil
+}

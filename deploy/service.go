@@ -13,10 +13,12 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
 	"drydock/awsapi"
+	"drydock/deploy/placement"
 	"drydock/deploy/record"
 	"drydock/storage/meta"
 )
@@ -27,6 +29,10 @@ type Options struct {
 	// Now tells the time and Random yields random bytes, for ids.
 	Now    func() time.Time
 	Random io.Reader
+	// Chance decides where a placement strategy is random.
+	Chance placement.Random
+	// Wake has what was written looked at soon.
+	Wake func()
 }
 
 // Service is the ECS API.
@@ -34,20 +40,25 @@ type Service struct {
 	db     meta.DB
 	now    func() time.Time
 	random io.Reader
+	chance placement.Random
+	wake   func()
 }
 
 // New makes the API. It is an error to leave anything out.
 func New(o Options) (*Service, error) {
-	if o.DB == nil || o.Now == nil || o.Random == nil {
-		return nil, errors.New("the ECS API needs a database, a clock and a source of randomness")
+	if o.DB == nil || o.Now == nil || o.Random == nil || o.Chance == nil || o.Wake == nil {
+		return nil, errors.New("the ECS API needs a database, a clock, sources of randomness and somebody to wake")
 	}
-	return &Service{db: o.DB, now: o.Now, random: o.Random}, nil
+	return &Service{db: o.DB, now: o.Now, random: o.Random, chance: o.Chance, wake: o.Wake}, nil
 }
 
 // Operations are all operations of the API that exist here.
 func (s *Service) Operations() []awsapi.Operation {
 	var all []awsapi.Operation
-	for _, group := range [][]awsapi.Operation{s.clusterOperations(), s.definitionOperations(), s.settingOperations(), s.capacityOperations(), s.tagOperations()} {
+	for _, group := range [][]awsapi.Operation{
+		s.clusterOperations(), s.definitionOperations(), s.settingOperations(), s.capacityOperations(), s.tagOperations(),
+		s.instanceOperations(), s.attributeOperations(), s.runOperations(), s.taskOperations(),
+	} {
 		all = append(all, group...)
 	}
 	return all
@@ -70,6 +81,18 @@ func (s *Service) write(ctx context.Context, fn func(meta.Querier) error) error 
 }
 
 func (s *Service) reader() meta.Querier { return s.db.Reader() }
+
+func (s *Service) millis() int64 { return s.now().UnixMilli() }
+
+// newID makes an id as those of tasks and container instances: 32 hexadecimal
+// digits.
+func (s *Service) newID() (string, error) {
+	b := make([]byte, 16)
+	if _, err := io.ReadFull(s.random, b); err != nil {
+		return "", fmt.Errorf("make an id: %w", err)
+	}
+	return fmt.Sprintf("%x", b), nil
+}
 
 // deref is what p points at, the zero value when it points nowhere.
 func deref[T any](p *T) T {

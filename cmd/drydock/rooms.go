@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net/http"
 	"time"
 
@@ -86,7 +87,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	})
 	authorizer := s.watched(access.authorizer)
 	r.control = control.New(control.Options{
-		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine, Quotas: engine,
+		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine, Quotas: engine, Verifier: engine,
 		Region: s.cfg.Region, Log: s.log,
 	})
 	passwords := token.New(access.signing, access.identities, time.Now, rand.Reader)
@@ -130,7 +131,7 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.counts.Collection(engine, time.Now), s.counts.Refusals(engine)); err != nil {
+	if err := errors.Join(s.counts.Collection(engine, time.Now), s.counts.Refusals(engine), s.counts.Verifications(engine)); err != nil {
 		return nil, err
 	}
 	r.ready = engine.Ready
@@ -138,6 +139,9 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 		return nil, err
 	}
 	r.leased = append(r.leased, leased{leaseOfUploads, engine.Run}, leased{leaseOfCollection, engine.RunCollector})
+	if period := s.cfg.ScrubPeriod; period > 0 {
+		r.leased = append(r.leased, leased{leaseOfScrub, func(ctx context.Context) error { return engine.RunScrub(ctx, period) }})
+	}
 	return engine, nil
 }
 
@@ -157,7 +161,7 @@ func services(s site, engine *storage.Registry, access *access, passwords *token
 	if err != nil {
 		return nil, err
 	}
-	ecs, err := deploy.New(deploy.Options{DB: s.db, Now: time.Now, Random: rand.Reader})
+	ecs, err := deploy.New(deploy.Options{DB: s.db, Now: time.Now, Random: rand.Reader, Chance: chance{}, Wake: func() {}})
 	if err != nil {
 		return nil, err
 	}
@@ -178,3 +182,9 @@ func services(s site, engine *storage.Registry, access *access, passwords *token
 	}
 	return all, nil
 }
+
+// chance is the runtime's own randomness, which many goroutines may ask.
+type chance struct{}
+
+// IntN implements placement.Random.
+func (chance) IntN(n int) int { return mathrand.IntN(n) }

@@ -132,3 +132,16 @@ func attachment(t *record.Task, st machine.State) types.Attachment {
 		Details: []types.KeyValuePair{pair("subnetId", subnet), pair("macAddress", st.MAC), pair("privateIPv4Address", st.Address)},
 	}
 }
+
+// Stop asks for a task to stop, and reports whether that was not asked for before.
+func Stop(t *record.Task, code machine.StopCode, reason string, now time.Time) bool {
+	if t.StoppedAt > 0 || t.Desired == string(machine.Stopped) {
+		return false
+	}
+	t.Desired = string(machine.Stopped)
+	t.Detail.StopCode, t.Detail.StopReason = code, reason
+	v := &t.Detail.Shown
+	v.StopCode, v.StoppedReason, v.StoppingAt = types.TaskStopCode(code), &reason, &now
+	v.Version++
+	return true
+}

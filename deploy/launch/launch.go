@@ -35,6 +35,8 @@ type Request struct {
 	EnableExecuteCommand                  bool
 	// Network is what awsvpc tasks were given.
 	Network *types.NetworkConfiguration
+	// Tags are those of the tasks.
+	Tags map[string]string
 	// LogMode is the account's, for logs whose definition has none.
 	LogMode string
 }
@@ -173,7 +175,7 @@ func (p *Parts) Task(id string, on record.Instance, now time.Time) record.Task {
 		Scope: p.Scope, Cluster: p.Cluster, ID: id, Instance: on.ID, Machine: on.Machine, Family: *p.Definition.Family, Service: p.Service,
 		StartedBy: p.StartedBy, LaunchType: string(p.LaunchType), Desired: "RUNNING", Status: string(p.first()),
 	}
-	t.Detail.Deployment = p.Deployment
+	t.Detail.Deployment, t.Detail.Tags = p.Deployment, p.Tags
 	t.Detail.Spec = p.spec(id, on, now)
 	t.Detail.Shown = p.shown(t, on, now)
 	return t

@@ -146,3 +146,16 @@ func Suitable(f *Fleet, req *Request) []string {
 	}
 	return ids
 }
+
+// Members lists the ids of the instances that keep to a rule, whatever they have room
+// for and in whatever state they are.
+func Members(f *Fleet, rule Constraint) []string {
+	b := bind(f, &Request{Constraints: []Constraint{rule}})
+	var ids []string
+	for _, n := range f.nodes {
+		if b.member(n) {
+			ids = append(ids, n.ID)
+		}
+	}
+	return ids
+}

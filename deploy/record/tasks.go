@@ -35,6 +35,8 @@ type TaskDetail struct {
 	Spec machine.Task
 	// Deployment is the id of the service deployment that made it.
 	Deployment string
+	// Tags are those that it began with.
+	Tags map[string]string
 	// StopCode and StopReason are those of whoever asked for it to stop.
 	StopCode   machine.StopCode
 	StopReason string
