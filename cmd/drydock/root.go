@@ -30,13 +30,17 @@ Amazon's SDKs use as they use Amazon's.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(p.serve(), p.env(), p.password(), p.trust(), p.account(), p.policy(), p.audit(), p.token(), p.gc(), p.quota(), p.health(), p.printVersion())
+	root.AddCommand(p.serve(), p.env(), p.password(), p.trust(), p.account(), p.policy(), p.audit(), p.token(), p.gc(), p.verify(), p.quota(), p.health(), p.printVersion())
 	root.SetArgs(args)
 	root.SetOut(p.out)
 	root.SetErr(p.err)
 	root.SetFlagErrorFunc(flagError)
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(p.err, "drydock:", err)
+		var e *exitError
+		if errors.As(err, &e) {
+			return e.code
+		}
 		return 1
 	}
 	return 0
@@ -74,3 +78,11 @@ func flagError(c *cobra.Command, err error) error {
 	}
 	return fmt.Errorf("%s (%s --help lists the flags)", text, c.CommandPath())
 }
+
+// exitError is an error with an exit status of its own.
+type exitError struct {
+	code int
+	text string
+}
+
+func (e *exitError) Error() string { return e.text }

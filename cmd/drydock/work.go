@@ -15,6 +15,7 @@ import (
 const (
 	leaseOfCollection = "collection"
 	leaseOfUploads    = "uploads"
+	leaseOfScrub      = "scrub"
 )
 
 // leased is work that one server at a time does of all on a database. It takes a

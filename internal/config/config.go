@@ -52,6 +52,9 @@ type Config struct {
 	// GCGrace is how long a layer may lie without an image that needs it, and
 	// GCTrash how long what was deleted can be brought back.
 	GCGrace, GCTrash time.Duration
+	// ScrubPeriod is how long it takes until everything that is stored has been read
+	// once in the background; 0 is never.
+	ScrubPeriod time.Duration
 	// AccountQuota and RepositoryQuota are those of accounts and repositories that
 	// have none of their own.
 	AccountQuota, RepositoryQuota Quota
@@ -99,6 +102,7 @@ func Default(getenv func(string) string) Config {
 		UploadExpiry: 24 * time.Hour,
 		GCGrace:      24 * time.Hour,
 		GCTrash:      7 * 24 * time.Hour,
+		ScrubPeriod:  30 * 24 * time.Hour,
 		// So much that a server which has stopped taking in more can still delete,
 		// and not so much of a small disk that nothing could be stored on it.
 		DiskWatermark: diskroom.Watermark{Bytes: 1 << 30, Percent: 2},

@@ -107,6 +107,8 @@ func settings() []setting {
 			set: one(func(c *Config, v string) error { return setDuration(&c.GCGrace, v, time.Second) }), show: func(c Config) string { return duration(c.GCGrace) }},
 		{name: "gc-trash", value: "DURATION", usage: "keep what was deleted for so long, to bring it back with drydock gc undelete",
 			set: one(func(c *Config, v string) error { return setDuration(&c.GCTrash, v, time.Second) }), show: func(c Config) string { return duration(c.GCTrash) }},
+		{name: "scrub-period", value: "DURATION", usage: "read everything that is stored once in so long, and say where it is spoilt; 0 for never",
+			set: one(setScrubPeriod), show: func(c Config) string { return duration(c.ScrubPeriod) }},
 		quota("account-quota", "let each account that has no quota of its own hold no more than this: bytes=100GiB,images=10000", func(c *Config) *Quota { return &c.AccountQuota }),
 		quota("repository-quota", "let each repository that has no quota of its own hold no more than this: bytes=10GiB,images=1000", func(c *Config) *Quota { return &c.RepositoryQuota }),
 		{name: "disk-watermark", value: "ROOM", usage: "take in nothing more while less than this is free on the disk of the data folder: a size such as 10GiB, a part of the disk such as 5%, the smaller of both, or 0",
@@ -122,6 +124,14 @@ func setDuration(d *time.Duration, v string, least time.Duration) error {
 	}
 	*d = parsed
 	return nil
+}
+
+func setScrubPeriod(c *Config, v string) error {
+	if v == "0" {
+		c.ScrubPeriod = 0
+		return nil
+	}
+	return setDuration(&c.ScrubPeriod, v, time.Minute)
 }
 
 // Level is the log level as slog has it.

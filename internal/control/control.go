@@ -47,6 +47,7 @@ type Options struct {
 	Trail      *audit.Trail
 	Collection Collection
 	Quotas     Quotas
+	Verifier   Verifier
 	// Region is the server's own, for requests that name none.
 	Region string
 	Log    *slog.Logger
@@ -72,6 +73,7 @@ func New(o Options) *Server {
 	mux.Handle("POST /gc/run", endpoint(s.collect))
 	mux.Handle("POST /gc/explain", endpoint(s.fate))
 	mux.Handle("POST /gc/undelete", endpoint(s.undelete))
+	mux.HandleFunc("POST /verify", s.verify)
 	mux.Handle("POST /quotas", endpoint(s.setQuota))
 	mux.Handle("POST /quotas/remove", endpoint(s.removeQuota))
 	mux.Handle("POST /quotas/list", endpoint(s.holdings))
