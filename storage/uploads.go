@@ -98,7 +98,11 @@ func (r *Registry) FinishUpload(ctx context.Context, ref Ref, id string, offset 
 		return Blob{}, err
 	}
 	if actual != d {
-		return Blob{}, errors.Join(&DigestMismatchError{Declared: d, Actual: actual}, r.cancel(ctx, ref, id))
+		ended, err := w.giveUp(ctx)
+		if err != nil && !ended {
+			return Blob{}, err
+		}
+		return Blob{}, errors.Join(&DigestMismatchError{Declared: d, Actual: actual}, err)
 	}
 	if err := r.keep(ctx, w, d); err != nil {
 		return Blob{}, w.turnedAway(ctx, err)

@@ -111,13 +111,36 @@ func (w *uploadWriter) spill(ctx context.Context) error {
 }
 
 // lost answers the failure to find an upload's bytes: such an upload cannot go
-// on, and the client has to begin a new one.
+// on, and the client has to begin a new one. Unless they are missing because another
+// server has gone on with the upload: to that one it belongs then.
 func (w *uploadWriter) lost(ctx context.Context, err error) error {
 	if !errors.Is(err, blob.ErrNotFound) {
 		return fault(err)
 	}
+	ctx = context.WithoutCancel(ctx)
+	if w.r.blobs.Shared() && w.found.Mark != "" {
+		// Where no record tells of it yet, what is recorded can still be gone on with.
+		if f, e := w.r.blobs.Resume(ctx, w.row.ID, w.found.Received, w.found.Mark); e == nil {
+			f.Close()
+			return fmt.Errorf("%w: upload %s is at work elsewhere: %w", ErrUnavailable, w.row.ID, err)
+		}
+	}
+	ended, e := w.giveUp(ctx)
+	if e != nil && !ended {
+		return e
+	}
 	w.r.log.WarnContext(ctx, "an upload has lost its bytes and is given up", "upload", w.row.ID, "error", err)
-	return errors.Join(&UploadUnknownError{w.ref, w.row.ID}, w.r.cancel(ctx, w.ref, w.row.ID))
+	return errors.Join(&UploadUnknownError{w.ref, w.row.ID}, e)
+}
+
+// giveUp ends the upload and throws away what it has received, if it still stands
+// where it was found, and reports whether it did the first. Errors: those of end.
+func (w *uploadWriter) giveUp(ctx context.Context) (ended bool, err error) {
+	ctx = context.WithoutCancel(ctx)
+	if err := w.r.note(ctx, func(q meta.Querier) error { return w.end(ctx, q) }); err != nil {
+		return false, w.refused(ctx, err)
+	}
+	return true, w.r.blobs.Discard(ctx, w.row.ID)
 }
 
 // restoreHash takes up the running hash. The state in the row is good for the

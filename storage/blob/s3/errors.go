@@ -44,6 +44,11 @@ func isMissing(err error) bool {
 	return status(err) == http.StatusNotFound
 }
 
+// isLost reports whether a multipart upload cannot be completed, because it is not
+// there or its parts are not those that were sent: another writer has sent its own
+// in their place.
+func isLost(err error) bool { return isMissing(err) || code(err) == "InvalidPart" }
+
 // isUnable reports whether the service does not know the request.
 func isUnable(err error) bool {
 	switch code(err) {

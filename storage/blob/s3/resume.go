@@ -201,7 +201,7 @@ func (w *writer) rebase() error {
 		size += p.size
 	}
 	if err := w.d.complete(w.ctx, w.key, w.id, w.parts); err != nil {
-		if isMissing(err) {
+		if isLost(err) {
 			err = lost(w.at, err)
 		}
 		return err

@@ -357,7 +357,7 @@ func (w *writer) commit() error {
 	switch {
 	case w.id != "":
 		if err := w.d.complete(w.ctx, w.key, w.id, w.parts); err != nil {
-			if isMissing(err) {
+			if isLost(err) {
 				err = lost(w.at, err)
 			}
 			return err
