@@ -121,6 +121,9 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPlace(ctx, blobs, s.shared); err != nil {
+		return nil, err
+	}
 	engine, err := storage.New(ctx, storage.Options{
 		DB: s.db, Blobs: blobs,
 		Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,

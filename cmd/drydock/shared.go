@@ -12,6 +12,7 @@ import (
 	"drydock/auth/shared"
 	"drydock/internal/ca"
 	"drydock/internal/datadir"
+	"drydock/storage/blob"
 )
 
 // What servers on one database share. The data folder of each has a copy, which
@@ -19,6 +20,7 @@ import (
 const (
 	sharedRootKey   = "root key"
 	sharedAuthority = "certificate authority"
+	sharedPlace     = "place of the blobs"
 )
 
 // madeRootKey is the root key where none is given: that in the data folder or, where
@@ -50,6 +52,33 @@ func madeRootKey(ctx context.Context, folder *datadir.Folder, secrets *shared.Se
 		log.Warn("the data folder had another root key than the other servers on the database: it has theirs now", "before", kept.AccessKeyID, "now", k.AccessKeyID)
 	}
 	return k, folder.KeepRootKey(k)
+}
+
+// checkPlace makes sure that a server has the blobs where the other servers on its
+// database have them. It could not serve what they stored, nor they what it stores.
+func checkPlace(ctx context.Context, blobs *blob.Store, secrets *shared.Secrets) error {
+	if secrets == nil {
+		return nil
+	}
+	here, err := blobs.Place(ctx)
+	if err != nil {
+		return &placeError{"blobs", err}
+	}
+	known, err := secrets.Read(ctx, sharedPlace)
+	if err == nil && known == nil {
+		if here, err = blobs.Found(ctx, rand.Text()); err != nil {
+			return &placeError{"blobs", err}
+		}
+		known, err = secrets.Share(ctx, sharedPlace, func() ([]byte, error) { return []byte(here), nil })
+	}
+	if err != nil {
+		return &placeError{"db", err}
+	}
+	if here == string(known) {
+		return nil
+	}
+	return &placeError{"blobs", fmt.Errorf("the layers of this database are in another place: name the bucket that its other servers have, for a folder of one server is not seen by others "+
+		"(the right place has a file %s that says %s)", blob.PlaceFile, known)}
 }
 
 // attempts is how often servers that start together may be in each other's way.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,8 @@ import (
 	"drydock/internal/ca"
 	"drydock/internal/config"
 	"drydock/internal/datadir"
+	"drydock/storage/blob"
+	"drydock/storage/blob/disk"
 	"drydock/storage/meta"
 	"drydock/storage/meta/testdb"
 )
@@ -215,5 +218,57 @@ func TestRecordsThatAreNoLongerUsedAreSpokenOf(t *testing.T) {
 	}
 	if size, err := r.size(t.Context()); err != nil || size < 1000 {
 		t.Errorf("it has %d bytes, %v", size, err)
+	}
+}
+
+func TestServersOnOneDatabaseHaveTheirBlobsInOnePlace(t *testing.T) {
+	place := func(dir string) *blob.Store {
+		d, err := disk.New(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return blob.NewStore(d)
+	}
+	db := testdb.New(t).Open(t)
+	first, second := t.TempDir(), t.TempDir()
+	for _, c := range []struct {
+		what, dir, want string
+		secrets         *shared.Secrets
+	}{
+		{"the first server", first, "", sharedSecrets(t, db)},
+		{"the same again", first, "", sharedSecrets(t, db)},
+		{"one with a folder of its own", second, "--blobs: the layers of this database are in another place", sharedSecrets(t, db)},
+		{"one that shares nothing", second, "", nil},
+		{"one on another database", second, "", sharedSecrets(t, testdb.New(t).Open(t))},
+		{"the place of another database", second, "--blobs: the layers of this database are in another place", sharedSecrets(t, db)},
+	} {
+		err := checkPlace(t.Context(), place(c.dir), c.secrets)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want)) {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+	// A copy is the same place.
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(first)); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkPlace(t.Context(), place(copied), sharedSecrets(t, db)); err != nil {
+		t.Errorf("a copy: %v", err)
+	}
+	// So is one that lost its mark, once that is put back as the refusal says.
+	file := filepath.Join(copied, blob.PlaceFile)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	err := checkPlace(t.Context(), place(copied), sharedSecrets(t, db))
+	if err == nil {
+		t.Fatal("a place without a mark was taken")
+	}
+	_, id, _ := strings.Cut(strings.TrimSuffix(err.Error(), ")"), "that says ")
+	if err := os.WriteFile(file, []byte(id+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkPlace(t.Context(), place(copied), sharedSecrets(t, db)); err != nil {
+		t.Errorf("with its mark again: %v", err)
 	}
 }

@@ -233,6 +233,17 @@ func storeKeepsBlobs(t *testing.T, p Place) {
 			t.Fatal(err)
 		}
 	}
+	if id, err := s.Place(ctx); id != "" || err != nil {
+		t.Errorf("an empty place has the id %q, %v", id, err)
+	}
+	for _, id := range []string{"first", "second"} {
+		if got, err := s.Found(ctx, id); got != "first" || err != nil {
+			t.Errorf("the place that is to be %s is %q, %v", id, got, err)
+		}
+	}
+	if id, err := s.Place(ctx); id != "first" || err != nil {
+		t.Errorf("the place is %q, %v", id, err)
+	}
 	for i, size := range []int{1, 6 * mib, 20 * mib} {
 		content := Noise(size)
 		d := digest.FromBytes(content)

@@ -1,6 +1,7 @@
 package blobtest
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -128,11 +129,23 @@ func nothingIsLeft(t *testing.T, p Place) {
 			// It may show at once, or when it comes to the bytes; or a process
 			// remembers what is missing.
 			rest := Noise(20 * mib)
-			w, err := d.Resume(t.Context(), path, int64(size), mark)
-			if err == nil {
-				if _, err = w.Write(rest); err == nil {
-					err = w.Commit(t.Context())
+			goOn := func() (blob.Writer, error) {
+				w, err := d.Resume(t.Context(), path, int64(size), mark)
+				if err == nil {
+					if _, err = w.Write(rest); err == nil {
+						err = w.Commit(t.Context())
+					}
 				}
+				return w, err
+			}
+			w, err := goOn()
+			// A service may say that the upload is gone and hang up while the part is
+			// still being sent, so that on a busy machine nobody hears it.
+			for tries := 0; errors.Is(err, blob.ErrUnavailable) && tries < 3; tries++ {
+				if w != nil {
+					w.Close()
+				}
+				w, err = goOn()
 			}
 			switch {
 			case err != nil:
