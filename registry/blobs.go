@@ -2,6 +2,7 @@ package registry
 
 import (
 	"cmp"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -46,10 +47,44 @@ func (h *Handler) getBlob(x *exchange) error {
 	if err := checkRange(x, b.Size); err != nil {
 		return err
 	}
-	http.ServeContent(x.w, x.http, "", time.Time{}, content)
+	http.ServeContent(x.sending(content), x.http, "", time.Time{}, content)
 	// What ServeContent sent, only the headers tell.
 	x.seen.Status, x.seen.BytesOut = sent(x.w.Header(), x.http, b.Size)
 	return nil
+}
+
+// sending is the ResponseWriter for http.ServeContent: the bare one, unless the
+// content has its own way to be sent.
+func (x *exchange) sending(content io.Reader) http.ResponseWriter {
+	sender, ok := content.(storage.Sender)
+	if !ok {
+		return x.w
+	}
+	return &senderWriter{ResponseWriter: x.w, content: sender, secure: x.http.TLS != nil}
+}
+
+// senderWriter has content send itself.
+type senderWriter struct {
+	http.ResponseWriter
+	content storage.Sender
+	// secure is set where what is sent has to be encrypted here.
+	secure bool
+}
+
+// ReadFrom implements io.ReaderFrom. http.ServeContent gives it the content, cut to
+// the length of the answer.
+func (w *senderWriter) ReadFrom(src io.Reader) (int64, error) {
+	var to io.Writer = w.ResponseWriter
+	if w.secure {
+		to = struct{ io.Writer }{to}
+	}
+	l, ok := src.(*io.LimitedReader)
+	if !ok || l.R != io.Reader(w.content) {
+		return io.Copy(to, src)
+	}
+	n, err := w.content.Send(to, l.N)
+	l.N -= n
+	return n, err
 }
 
 // redirectBlob sends the client to where the bytes are, and reports whether that

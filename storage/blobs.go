@@ -61,6 +61,14 @@ func Fetch(content io.ReadSeekCloser, offset, n int64) error {
 	return fault(f.Fetch(offset, n))
 }
 
+// Sender is content of OpenBlob that can be copied to a connection by a shorter way
+// than through Read.
+type Sender interface {
+	io.Reader
+	// Send copies the next n bytes to w, and returns how many it was.
+	Send(w io.Writer, n int64) (int64, error)
+}
+
 // BlobURL returns an address at which anybody may get a blob that a repository
 // holds, for a while, or "" when there is none. Errors: as StatBlob.
 func (r *Registry) BlobURL(ctx context.Context, ref Ref, d digest.Digest) (string, error) {

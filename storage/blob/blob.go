@@ -96,6 +96,10 @@ type Fetcher interface {
 	// begin, so that what cannot be had is known before anything is read. It
 	// moves the reader to the offset. Errors: driver.PathNotFoundError.
 	Fetch(offset, n int64) error
+	// Send copies the next n bytes to w and returns how many it was. It may have
+	// an io.ReaderFrom take them, which is to be on top of a *net.TCPConn if it
+	// is to be worth while. Errors: those of Read, and of w.
+	Send(w io.Writer, n int64) (int64, error)
 }
 
 // Store keeps blobs and uploads in a Driver.

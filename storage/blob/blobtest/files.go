@@ -98,6 +98,13 @@ func ranges(t *testing.T, p Place) {
 				t.Fatal(err)
 			}
 			same(t, io.LimitReader(f, r[1]), content[r[0]:r[0]+r[1]])
+			if err := g.Fetch(r[0], r[1]); err != nil {
+				t.Fatal(err)
+			}
+			var sent bytes.Buffer
+			if n, err := g.Send(&sent, r[1]); err != nil || n != r[1] || !bytes.Equal(sent.Bytes(), content[r[0]:r[0]+r[1]]) {
+				t.Errorf("%d bytes from %d: %d were sent, %d of them came: %v", r[1], r[0], n, sent.Len(), err)
+			}
 			// Behind what was fetched it goes on all the same.
 			if r[0]+r[1] < size {
 				same(t, io.LimitReader(f, 1), content[r[0]+r[1]:][:1])
@@ -122,6 +129,12 @@ func ranges(t *testing.T, p Place) {
 	}
 	seek(0, io.SeekStart, 0)
 	same(t, f, content)
+	if g, ok := f.(blob.Fetcher); ok {
+		seek(-5, io.SeekEnd, size-5)
+		if n, err := g.Send(io.Discard, 6); n != 5 || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("of 6 bytes where 5 are left %d were sent: %v", n, err)
+		}
+	}
 	for _, offset := range []int64{0, 1, size - 1, size, size + 5} {
 		r, err := d.Reader(t.Context(), path, offset)
 		if err != nil {
@@ -232,17 +245,6 @@ func storeKeepsBlobs(t *testing.T, p Place) {
 		if err := s.Claim(ctx); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if id, err := s.Place(ctx); id != "" || err != nil {
-		t.Errorf("an empty place has the id %q, %v", id, err)
-	}
-	for _, id := range []string{"first", "second"} {
-		if got, err := s.Found(ctx, id); got != "first" || err != nil {
-			t.Errorf("the place that is to be %s is %q, %v", id, got, err)
-		}
-	}
-	if id, err := s.Place(ctx); id != "first" || err != nil {
-		t.Errorf("the place is %q, %v", id, err)
 	}
 	for i, size := range []int{1, 6 * mib, 20 * mib} {
 		content := Noise(size)

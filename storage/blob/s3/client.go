@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -50,6 +51,9 @@ func newClient(ctx context.Context, o Options) (*s3.Client, error) {
 		t.ReadBufferSize, t.WriteBufferSize = 64<<10, 64<<10
 		t.DisableCompression = true
 		t.ForceAttemptHTTP2 = false
+		if strings.HasPrefix(o.Endpoint, "http:") {
+			t.DialContext = tapped(t.DialContext)
+		}
 	})
 	load := []func(*config.LoadOptions) error{config.WithHTTPClient(transport), config.WithLogger(logging.Nop{})}
 	if o.Region != "" {

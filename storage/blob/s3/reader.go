@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,6 +44,8 @@ type reader struct {
 	at        int64 // where Read goes on
 
 	body   io.ReadCloser // nil while nothing is asked for
+	stands int64         // where body does
+	tap    *tap          // of body, where its bytes may be passed on unseen
 	cancel context.CancelFunc
 	watch  *time.Timer
 	from   int64 // where body began
@@ -53,7 +57,8 @@ type reader struct {
 
 var _ blob.Fetcher = (*reader)(nil)
 
-// Seek implements io.Seeker. It asks for nothing.
+// Seek implements io.Seeker. It asks for nothing, and gives up nothing: before it
+// reads, http.ServeContent seeks to the end and back.
 func (r *reader) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
@@ -64,10 +69,7 @@ func (r *reader) Seek(offset int64, whence int) (int64, error) {
 	if offset < 0 {
 		return 0, errors.New("the offset lies before the beginning")
 	}
-	if offset != r.at {
-		r.drop()
-		r.at = offset
-	}
+	r.at = offset
 	return offset, nil
 }
 
@@ -83,24 +85,62 @@ func (r *reader) Fetch(offset, n int64) error {
 
 // Read implements io.Reader.
 func (r *reader) Read(p []byte) (int, error) {
+	n, _, err := r.read(p, nil)
+	return n, err
+}
+
+// Send implements blob.Fetcher.
+func (r *reader) Send(w io.Writer, n int64) (int64, error) {
+	to, _ := w.(io.ReaderFrom)
+	room := r.d.windows.Get().(*window)
+	defer r.d.windows.Put(room)
+	var sent int64
+	for sent < n {
+		piece := room[:min(windowSize, n-sent)]
+		if to == nil || r.tap == nil {
+			piece = piece[:min(chunkSize, n-sent)]
+		}
+		m, passed, err := r.read(piece, to)
+		if !passed && m > 0 {
+			if m, writeErr := w.Write(piece[:m]); writeErr != nil {
+				return sent + int64(m), writeErr
+			}
+		}
+		sent += int64(m)
+		if err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+// read reads into p, or passes on to to, where there is one and it can be done, at
+// most as many bytes as p has room for.
+func (r *reader) read(p []byte, to io.ReaderFrom) (n int, passed bool, err error) {
 	if r.at >= r.size {
-		return 0, io.EOF
+		return 0, false, io.EOF
 	}
 	if len(p) == 0 {
-		return 0, nil
+		return 0, false, nil
 	}
-	var n int
-	err := r.insist(func() (err error) {
+	if r.stands != r.at {
+		r.drop()
+	}
+	err = r.insist(func() (err error) {
 		if r.body == nil {
 			if err := r.ask(r.size); err != nil {
 				return err
 			}
 		}
-		n, err = r.next(p)
+		n, passed, err = r.next(p, to)
 		return err
 	})
 	r.at += int64(n)
-	return n, err
+	r.stands = r.at
+	return n, passed, err
 }
 
 // insist tries again what failed and may not fail the next time. Failures count
@@ -158,7 +198,8 @@ func (r *reader) ask(until int64) error {
 	if r.etag != "" {
 		in.IfMatch = &r.etag
 	}
-	out, err := r.d.client.GetObject(ctx, in)
+	var tap *tap
+	out, err := r.d.client.GetObject(findTap(ctx, &tap), in)
 	if err != nil {
 		watch.Stop()
 		cancel()
@@ -171,22 +212,33 @@ func (r *reader) ask(until int64) error {
 		return err
 	}
 	watch.Stop()
-	r.body, r.cancel, r.watch, r.from, r.until = out.Body, cancel, watch, r.at, until
+	r.body, r.cancel, r.watch, r.from, r.stands, r.until = out.Body, cancel, watch, r.at, r.at, until
 	if got := aws.ToInt64(out.ContentLength); got != until-r.at {
 		return &otherError{fmt.Sprintf("it answers with %d bytes where %d were expected", got, until-r.at)}
 	}
 	r.etag = aws.ToString(out.ETag)
+	// What has a checksum is to be looked at.
+	if checked, ok := s3.GetChecksumValidationMetadata(out.ResultMetadata); !ok || len(checked.AlgorithmsUsed) == 0 {
+		r.tap = tap
+	}
 	return nil
 }
 
 // next reads from the answer. Its last bytes are given out only when it has ended
 // in order: until then a checksum that does not match may still be found.
-func (r *reader) next(p []byte) (int, error) {
+func (r *reader) next(p []byte, to io.ReaderFrom) (n int, passed bool, err error) {
 	if left := r.until - r.at; int64(len(p)) > left {
 		p = p[:left]
 	}
-	r.watch.Reset(r.d.o.stall)
-	n, err := r.body.Read(p)
+	if r.tap != nil && to != nil && r.at+int64(len(p)) < r.until {
+		n, passed, err = r.tap.pass(r.body, p, to, r.d.o.stall)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = r.stalled()
+		}
+	} else {
+		r.watch.Reset(r.d.o.stall)
+		n, err = r.body.Read(p)
+	}
 	if r.at+int64(n) == r.until && err == nil {
 		var more [1]byte
 		var m int
@@ -201,27 +253,32 @@ func (r *reader) next(p []byte) (int, error) {
 	all := r.at+int64(n) == r.until
 	switch {
 	case err == nil:
-		return n, nil
+		return n, passed, nil
 	case err == io.EOF && all:
 		r.drop()
-		return n, nil
+		return n, passed, nil
+	case errors.Is(err, syscall.EPIPE):
+		// It is the one who was sent to who has gone.
+		return n, passed, &otherError{err.Error()}
 	case all:
 		// To read the end again would not tell what was wrong with the rest.
-		return 0, &otherError{"its bytes are not those that were stored: " + err.Error()}
+		return 0, false, &otherError{"its bytes are not those that were stored: " + err.Error()}
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
 	if r.ctx.Err() == nil && errors.Is(err, context.Canceled) {
-		err = fmt.Errorf("no byte came for %v", r.d.o.stall)
+		err = r.stalled()
 	}
 	if n == 0 {
-		return 0, err
+		return 0, passed, err
 	}
 	// What came is good; the rest is asked for by the next Read.
 	r.drop()
 	r.failures++
-	return n, nil
+	return n, passed, nil
 }
+
+func (r *reader) stalled() error { return fmt.Errorf("no byte came for %v", r.d.o.stall) }
 
 // drop gives up the answer, if there is one.
 func (r *reader) drop() {
@@ -231,7 +288,7 @@ func (r *reader) drop() {
 	r.watch.Stop()
 	r.cancel()
 	r.body.Close()
-	r.body, r.cancel, r.watch = nil, nil, nil
+	r.body, r.tap, r.cancel, r.watch = nil, nil, nil, nil
 }
 
 // Close implements io.Closer.

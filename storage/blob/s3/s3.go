@@ -88,6 +88,8 @@ type Driver struct {
 	presign *s3.PresignClient
 	// chunks lends the pieces of buffers.
 	chunks *sync.Pool
+	// windows lends what Send reads into.
+	windows *sync.Pool
 	// extra has a token for each part that may be under way beside the first of
 	// its Writer.
 	extra  chan struct{}
@@ -116,9 +118,10 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 	}
 	return &Driver{
 		o: o, client: client, presign: s3.NewPresignClient(client),
-		chunks: &sync.Pool{New: func() any { return new(chunk) }},
-		extra:  make(chan struct{}, extraParts),
-		memory: memory{limit: rememberedBytes},
+		chunks:  &sync.Pool{New: func() any { return new(chunk) }},
+		windows: &sync.Pool{New: func() any { return new(window) }},
+		extra:   make(chan struct{}, extraParts),
+		memory:  memory{limit: rememberedBytes},
 	}, nil
 }
 
