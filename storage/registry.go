@@ -45,8 +45,9 @@ type Registry struct {
 	verified verified
 	// manifests are those that were read last.
 	manifests *meta.Cache[manifestKey, Manifest]
-	// small is smallBlob, for tests to change.
-	small int
+	// small is smallBlob and orphanAge that of files, for tests to change.
+	small     int
+	orphanAge time.Duration
 }
 
 // Options is what a Registry is made of.
@@ -93,7 +94,7 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 		db: o.DB, blobs: o.Blobs, now: o.Now, random: o.Random, log: o.Log, expiry: o.UploadExpiry,
 		grace: max(cmp.Or(o.Grace, usualGrace), 0), trash: max(cmp.Or(o.Trash, usualTrash), 0),
 		quotas: o.Quotas, shards: shards, room: o.Room,
-		process: process, small: smallBlob, manifests: meta.NewCache[manifestKey](rememberedManifests, weighManifest),
+		process: process, small: smallBlob, orphanAge: orphanAge, manifests: meta.NewCache[manifestKey](rememberedManifests, weighManifest),
 	}, nil
 }
 

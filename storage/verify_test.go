@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,11 +34,15 @@ import (
 // an S3 server, each a file to whoever damages it, and on small ones in the records.
 func onEveryBackend(t *testing.T, test func(t *testing.T, e *engine)) {
 	t.Run("disk", func(t *testing.T) {
+		t.Parallel()
 		e := newFileEngine(t)
 		e.clock = time.Now()
 		test(t, e)
 	})
-	t.Run("S3", func(t *testing.T) { test(t, newS3Engine(t)) })
+	t.Run("S3", func(t *testing.T) {
+		t.Parallel()
+		test(t, newS3Engine(t))
+	})
 }
 
 func newS3Engine(t *testing.T) *engine {
@@ -381,6 +389,7 @@ func TestWhatIsWrongInTheRecordsIsMended(t *testing.T) {
 		"the record of a blob":      {[]string{`DELETE FROM blob WHERE digest = '` + layer + `'`}, []ProblemKind{BlobUnrecorded}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			e := newFileEngine(t)
 			e.clock = time.Now().Add(2 * time.Hour)
 			demo, other := e.busy(t)
@@ -459,7 +468,7 @@ func TestAManifestWithoutACopyIsLostUntilItIsPushed(t *testing.T) {
 	}
 }
 
-// young keeps the clock from taking files for old.
+// later makes all files old.
 func (e *engine) later(t *testing.T) { e.clock = e.clock.Add(2 * orphanAge) }
 
 func TestFilesWithoutARecordArePutAsideWhenTheyAreOld(t *testing.T) {
@@ -650,4 +659,88 @@ func TestTheScrubReadsEverythingOnceInItsPeriod(t *testing.T) {
 	if n := e.quarantined(t); n != 0 {
 		t.Errorf("%d files in quarantine", n)
 	}
+}
+
+// TestVerificationTakesNothingThatHappensMeanwhileForAProblem repairs again and
+// again while images are pushed, mounted, deleted and collected at once, and files
+// without a record are put aside as soon as they are seen.
+func TestVerificationTakesNothingThatHappensMeanwhileForAProblem(t *testing.T) {
+	onEveryBackend(t, func(t *testing.T, e *engine) {
+		e.options.Now, e.options.Grace, e.options.Trash = time.Now, 100*time.Millisecond, 100*time.Millisecond
+		e.restart(t)
+		e.Registry.orphanAge = 0
+		ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+		defer stop()
+		var wg sync.WaitGroup
+		repos := []Ref{e.repository(t, "r0", Mutability{}), e.repository(t, "r1", Mutability{}), e.repository(t, "r2", Mutability{})}
+		var pushed atomic.Int64
+		for n, ref := range repos {
+			wg.Go(func() {
+				rnd := mathrand.New(mathrand.NewPCG(uint64(n), 7))
+				for i := 0; ctx.Err() == nil; i++ {
+					if e.churn(ctx, rnd, ref, repos[(n+1)%3]) == nil {
+						pushed.Add(1)
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = e.Collect(ctx)
+				_, _ = e.Purge(ctx)
+			}
+		})
+		rounds := 0
+		for ; ctx.Err() == nil; rounds++ {
+			_, err := e.Verify(ctx, VerifyOptions{Deep: rounds%3 > 0, Repair: rounds%2 > 0, Found: func(p Problem) error {
+				t.Errorf("found %+v", p)
+				return nil
+			}})
+			if err != nil && ctx.Err() == nil {
+				t.Fatal(err)
+			}
+		}
+		wg.Wait()
+		t.Logf("%d images were pushed during %d verifications", pushed.Load(), rounds)
+		if pushed.Load() < 10 || rounds < 3 {
+			t.Error("that is too little to say anything")
+		}
+	})
+}
+
+// churn pushes an image of layers that others push and lose too, and mostly deletes
+// it again. Whatever fails, the next will do.
+func (e *engine) churn(ctx context.Context, rnd *mathrand.Rand, ref, other Ref) error {
+	var blobs []v1.Descriptor
+	for range 2 {
+		content := fmt.Sprintf("layer %d of all", rnd.IntN(8))
+		d := digest.FromString(content)
+		_, err := e.MountBlob(ctx, ref, other, d)
+		if err != nil {
+			var u Upload
+			if u, err = e.StartUpload(ctx, ref); err == nil {
+				_, err = e.FinishUpload(ctx, ref, u.ID, 0, strings.NewReader(content), d)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		blobs = append(blobs, v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: d, Size: int64(len(content))})
+	}
+	m, err := json.Marshal(v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Config: blobs[0], Layers: blobs[1:]})
+	if err != nil {
+		return err
+	}
+	stored, err := e.PutManifest(ctx, ref, ManifestUpload{Content: m, Tags: []string{fmt.Sprint("t", rnd.IntN(4))}})
+	if err != nil {
+		return err
+	}
+	switch rnd.IntN(4) {
+	case 0, 1:
+		err = e.DeleteManifest(ctx, ref, stored.Digest)
+	case 2:
+		_ = e.DeleteManifest(ctx, ref, stored.Digest)
+		_, err = e.Undelete(ctx, stored.Digest)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -169,11 +170,14 @@ func (v *verification) damaged(ctx context.Context, d digest.Digest) ([]Problem,
 	dropped := false
 	found, err := v.decide(ctx, func(q meta.Querier, mend bool) ([]Problem, error) {
 		dropped = false
+		still, err := isStill(b)(meta.FindBlob(ctx, q, b.Digest))
+		if err != nil || !still {
+			return nil, err
+		}
 		mend = mend && put != nil
 		if mend {
-			var err error
-			if dropped, err = meta.DropBlob(ctx, q, b); err != nil || !dropped {
-				return nil, err // not as it was found
+			if dropped, err = meta.DropBlob(ctx, q, b); err != nil {
+				return nil, fmt.Errorf("forget blob %s: %w", d, err)
 			}
 			if err := meta.MarkIncomplete(ctx, q, b.Digest); err != nil {
 				return nil, fmt.Errorf("mark the images that need %s: %w", d, err)
@@ -198,6 +202,19 @@ func (v *verification) damaged(ctx context.Context, d digest.Digest) ([]Problem,
 		err = put()
 	}
 	return found, err
+}
+
+// isStill reports whether a record is as it was found.
+func isStill(was meta.Blob) func(is meta.Blob, err error) (bool, error) {
+	return func(is meta.Blob, err error) (bool, error) {
+		if errors.Is(err, meta.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("look for blob %s again: %w", was.Digest, err)
+		}
+		return is.Location == was.Location && is.Size == was.Size && bytes.Equal(is.Content, was.Content) && (is.Content == nil) == (was.Content == nil), nil
+	}
 }
 
 // asideName is that of a blob in quarantine.
@@ -288,10 +305,13 @@ func (v *verification) spoiltTrash(ctx context.Context, b meta.Blob) ([]Problem,
 	dropped := false
 	found, err := v.decide(ctx, func(q meta.Querier, mend bool) ([]Problem, error) {
 		dropped = false
+		still, err := isStill(b)(meta.FindTrashed(ctx, q, b.Digest, b.Location))
+		if err != nil || !still {
+			return nil, err
+		}
 		if mend && mends {
-			var err error
-			if dropped, err = meta.DropTrashed(ctx, q, b); err != nil || !dropped {
-				return nil, err
+			if dropped, err = meta.DropTrashed(ctx, q, b); err != nil {
+				return nil, fmt.Errorf("take %s from the trash: %w", d, err)
 			}
 		}
 		p := mendable(TrashDamaged, dropped, "trash "+b.Digest+" "+b.Location, "the layer %s, which is in the trash, could not be brought back: %s", d, wrong.says)

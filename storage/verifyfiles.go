@@ -30,7 +30,7 @@ func (v *verification) files(ctx context.Context) error {
 	return v.r.blobs.Files(ctx, v.row.Reached, func(f blob.File) error {
 		v.count.Files++
 		known, err := v.knows(ctx, f)
-		if err == nil && !known && v.r.now().Sub(f.Modified) >= orphanAge {
+		if err == nil && !known && v.r.now().Sub(f.Modified) >= v.r.orphanAge {
 			var found []Problem
 			found, err = v.orphan(ctx, f)
 			err = errors.Join(v.tell(ctx, found), err)
