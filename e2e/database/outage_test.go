@@ -40,6 +40,9 @@ func TestWithoutItsDatabaseAServerSays503AndGoesOnWhenItIsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// What is noted of uploads is not waited for until it is on the disk, where
+	// PostgreSQL has it after three times its wal_writer_delay of 200 ms.
+	time.Sleep(1500 * time.Millisecond)
 	db.Halt(t)
 	pid := s.Pid()
 	for _, r := range []struct{ method, path, body string }{
