@@ -24,9 +24,9 @@ test:
 test-clients:
 	DRYDOCK_CLIENTS=all scripts/test ./e2e/clients/
 
-## bench: drydock beside the stock registry
+## bench: drydock beside the stock registry, on disk and on S3, and two replicas beside one
 bench: build
-	scripts/tools registry
+	scripts/tools registry versitygw
 	$(GO) run ./bench $(BENCHFLAGS)
 
 ## lint: formatting, vet, staticcheck, and shellcheck where there is one

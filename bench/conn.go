@@ -27,8 +27,9 @@ type conn struct {
 	buf  []byte
 }
 
-func dial(s *server, secure bool) (*conn, error) {
-	address := s.plain
+// dial connects the client of that number.
+func dial(s *server, secure bool, client int) (*conn, error) {
+	address := s.plain[client%len(s.plain)]
 	if secure {
 		address = s.secure
 	}

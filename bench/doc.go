@@ -1,14 +1,22 @@
-// Command bench compares drydock with the stock registry in one run on one disk:
-// stock without authentication, drydock with a real token. It prints a table of
-// rates and of the server's CPU time per operation, then peak memory and start-up
-// time. Rounds alternate between the servers; a row is the median of its rounds.
-// Both log errors only.
+// Command bench compares drydock with the stock registry in one run on one machine:
+// stock without authentication, drydock with a real token, both logging errors
+// only. It prints tables of rates and of what an operation costs in processor time;
+// then, where it was measured, peak memory and start-up time. Rounds alternate
+// between the servers; a row is the median of its rounds.
 //
-// The client shares the machine's cores with the server, so it does as little as
+//	disk      both keep blobs in files
+//	s3        both keep blobs in one S3 server (versitygw, over a folder), each in a
+//	          bucket of its own, and neither redirects pulls there. How often it was
+//	          called is counted in its access log
+//	replicas  one replica of drydock, then two, on one PostgreSQL database and one
+//	          bucket. Each may use one processor
+//
+// The client shares the machine's cores with the servers, so it does as little as
 // it can: connections are kept, requests and digests are made before the clock
 // starts, large bodies are sent from memory by sendfile, and what is pulled over
 // plain HTTP is discarded in the kernel. What the client costs all the same is in
-// the table's last column.
+// the table. Two replicas are faster than one only by what client and database
+// leave of the machine.
 //
-//	make bench BENCHFLAGS="-rounds 5 -only push,pull"
+//	make bench BENCHFLAGS="-on s3 -rounds 5 -only push,pull"
 package main

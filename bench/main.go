@@ -28,7 +28,7 @@ func run(ctx context.Context) (err error) {
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of every measurement")
 	flag.StringVar(&o.dir, "dir", "", "folder to keep the servers' data in while it runs (default: a fresh one in the temporary folder)")
 	flag.StringVar(&o.only, "only", "", "comma-separated beginnings of the names of the rows to measure (default: all)")
-	flag.StringVar(&o.on, "on", "disk,s3", "where the servers keep their blobs: disk, s3, or both")
+	flag.StringVar(&o.on, "on", "disk,s3,replicas", "what to measure, comma-separated: servers with blobs on disk, in s3, and replicas of drydock on S3 and PostgreSQL")
 	flag.StringVar(&o.drydock, "drydock", "bin/drydock", "the drydock program")
 	flag.StringVar(&o.stock, "stock", ".cache/bin/registry", "the stock registry program")
 	flag.StringVar(&o.s3, "s3", ".cache/bin/versitygw", "the S3 server's program")
@@ -59,7 +59,7 @@ func run(ctx context.Context) (err error) {
 	for _, on := range []struct {
 		name string
 		run  func(context.Context, options, *largeBlob) error
-	}{{"disk", onDisk}, {"s3", onS3}} {
+	}{{"disk", onDisk}, {"s3", onS3}, {"replicas", onReplicas}} {
 		if !o.isOn(on.name) {
 			continue
 		}
@@ -68,65 +68,6 @@ func run(ctx context.Context) (err error) {
 		}
 	}
 	return nil
-}
-
-func onDisk(ctx context.Context, o options, large *largeBlob) error {
-	p := place{title: "on disk", dir: filepath.Join(o.dir, "disk")}
-	if err := os.Mkdir(p.dir, 0o700); err != nil {
-		return err
-	}
-	w := newWorkloads(o, p, large)
-	return compare(ctx, o, p, w.onDisk())
-}
-
-func onS3(ctx context.Context, o options, large *largeBlob) error {
-	p := place{title: "on S3", dir: filepath.Join(o.dir, "s3")}
-	if err := os.Mkdir(p.dir, 0o700); err != nil {
-		return err
-	}
-	var err error
-	if p.s3, err = startObjectStore(ctx, o, p.dir, drydockBucket, stockBucket); err != nil {
-		return err
-	}
-	defer p.s3.stop()
-	w := newWorkloads(o, p, large)
-	return compare(ctx, o, p, w.onS3())
-}
-
-// compare runs the workloads against both servers and prints a table.
-func compare(ctx context.Context, o options, p place, list []workload) error {
-	list = slices.DeleteFunc(list, func(w workload) bool { return !o.wants(w.name) })
-	if len(list) == 0 {
-		return nil
-	}
-	stock, err := newStock(o, p)
-	if err != nil {
-		return err
-	}
-	ours := newDrydock(o, p)
-	servers := []*server{stock, ours}
-	starts, err := startTimes(ctx, servers)
-	if err != nil {
-		return err
-	}
-	for _, s := range servers {
-		if _, err := s.start(ctx); err != nil {
-			return err
-		}
-		defer s.stop()
-	}
-	if err := ours.createRepositories(ctx, repositories()); err != nil {
-		return fmt.Errorf("%w\n%s", err, ours.log)
-	}
-	report := newReport(os.Stdout, p)
-	for _, w := range list {
-		row, err := measure(ctx, o, w, servers)
-		if err != nil {
-			return fmt.Errorf("%s: %w", w.name, err)
-		}
-		report.row(w, row)
-	}
-	return report.servers(servers, starts)
 }
 
 type options struct {

@@ -14,12 +14,12 @@ import (
 // sample is one measurement of one server.
 type sample struct {
 	took time.Duration
-	// cpu is the server's processor time, client that of this program, and s3 that
-	// of the S3 server, to which there were so many calls.
-	cpu, client, s3 time.Duration
-	calls           int
-	ops             int
-	bytes           int64
+	// cpu is the server's processor time, client that of this program, s3 that of
+	// the S3 server, to which there were so many calls, and db the database's.
+	cpu, client, s3, db time.Duration
+	calls               int
+	ops                 int
+	bytes               int64
 }
 
 // rate is operations a second, or MiB a second where bytes count.
@@ -46,7 +46,7 @@ type samples []sample
 func (s *server) time(j job) (sample, error) {
 	conns := make([]*conn, j.clients)
 	for i := range conns {
-		c, err := dial(s, j.secure)
+		c, err := dial(s, j.secure, i)
 		if err != nil {
 			return sample{}, err
 		}
@@ -89,15 +89,23 @@ func (s *server) time(j job) (sample, error) {
 	}
 	return sample{
 		took: took, cpu: after.cpu - before.cpu, client: after.client - before.client,
-		s3: after.s3 - before.s3, calls: after.calls - before.calls, ops: j.ops, bytes: j.bytes,
+		s3: after.s3 - before.s3, db: after.db - before.db, calls: after.calls - before.calls, ops: j.ops, bytes: j.bytes,
 	}, nil
 }
 
 // used is what there has been of everything until now.
 func (s *server) used() (u sample, err error) {
 	u.client = ownCPU()
-	if u.cpu, err = s.cpu(); err != nil || s.s3 == nil {
+	if u.cpu, err = s.cpu(); err != nil {
 		return u, err
+	}
+	if s.db != nil {
+		if u.db, err = s.db.cpu(); err != nil {
+			return u, err
+		}
+	}
+	if s.s3 == nil {
+		return u, nil
 	}
 	if u.s3, err = s.s3.cpu(); err != nil {
 		return u, err

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,23 +21,37 @@ type place struct {
 	title string // in the table
 	dir   string
 	s3    *objectStore // nil for files in the folder
+	db    *database    // nil for a file in the folder
 }
 
 const drydockBucket, stockBucket = "drydock", "stock"
 
-func newDrydock(o options, p place) *server {
-	s := &server{name: "drydock", plain: freeAddress(), log: &tail{}, s3: p.s3, bucket: drydockBucket}
-	s.secure = s.plain
-	args := []string{"serve", "--data", filepath.Join(p.dir, "drydock"), "--listen", s.plain, "--log-level", "error"}
+// newDrydock is drydock as it comes, or that many replicas of it. Of those each may
+// use one processor: they stand for machines.
+func newDrydock(o options, p place, replicas int) *server {
+	s := &server{name: "drydock", log: &tail{}, s3: p.s3, bucket: drydockBucket, db: p.db}
+	for range replicas {
+		s.addresses = append(s.addresses, freeAddress())
+	}
+	s.plain, s.secure = s.addresses, s.addresses[0]
 	env := []string{"HOME=" + p.dir, "DRYDOCK_ROOT_ACCESS_KEY_ID=" + keyID, "DRYDOCK_ROOT_SECRET_ACCESS_KEY=" + secret}
+	var more []string
 	if p.s3 != nil {
-		args = append(args, "--blobs", fmt.Sprintf("s3://%s?endpoint=http://%s&region=%s&path-style=true", s.bucket, p.s3.address, s3Region))
+		more = append(more, "--blobs", fmt.Sprintf("s3://%s?endpoint=http://%s&region=%s&path-style=true", s.bucket, p.s3.address, s3Region))
 		env = append(env, "DRYDOCK_S3_ACCESS_KEY_ID="+s3KeyID, "DRYDOCK_S3_SECRET_ACCESS_KEY="+s3Secret)
 	}
+	if p.db != nil {
+		env = append(env, "DRYDOCK_DB="+p.db.url, "DRYDOCK_SEAL_KEY="+base64.StdEncoding.EncodeToString(make([]byte, 32)), "GOMAXPROCS=1")
+	}
 	s.commands = func() []*exec.Cmd {
-		cmd := exec.Command(o.drydock, args...)
-		cmd.Env = env
-		return []*exec.Cmd{cmd}
+		var cmds []*exec.Cmd
+		for i, address := range s.addresses {
+			data := filepath.Join(p.dir, fmt.Sprintf("drydock-%d", i))
+			cmd := exec.Command(o.drydock, append([]string{"serve", "--data", data, "--listen", address, "--log-level", "error"}, more...)...)
+			cmd.Env = env
+			cmds = append(cmds, cmd)
+		}
+		return cmds
 	}
 	return s
 }
@@ -49,7 +64,8 @@ func newStock(o options, p place) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: "stock", plain: freeAddress(), secure: freeAddress(), log: &tail{}, s3: p.s3, bucket: stockBucket}
+	plain, secure := freeAddress(), freeAddress()
+	s := &server{name: "stock", addresses: []string{plain, secure}, plain: []string{plain}, secure: secure, log: &tail{}, s3: p.s3, bucket: stockBucket}
 	configs := make([]string, 2)
 	for i, tls := range []string{"", fmt.Sprintf(", tls: {certificate: %q, key: %q}", cert, key)} {
 		storage := fmt.Sprintf("filesystem: {rootdirectory: %q}", filepath.Join(p.dir, fmt.Sprintf("stock-%d", i)))
@@ -65,7 +81,7 @@ storage:
   delete: {enabled: true}
   %s
 http: {addr: %q, secret: bench%s}
-`, storage, []string{s.plain, s.secure}[i], tls)
+`, storage, s.addresses[i], tls)
 		if err := os.WriteFile(configs[i], []byte(text), 0o600); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -12,50 +13,85 @@ import (
 
 // report prints the table as its rows come in, for the whole takes minutes.
 type report struct {
-	w     io.Writer
-	p     place
-	begun bool
+	w       io.Writer
+	p       place
+	compare []*server // the first with the second
+	begun   bool
 }
 
-func newReport(w io.Writer, p place) *report { return &report{w: w, p: p} }
+func newReport(w io.Writer, p place, compare []*server) *report {
+	return &report{w: w, p: p, compare: compare}
+}
 
-// line prints the cells of a row: the name, rates, and the rest.
-func (r *report) line(cells ...string) {
-	widths := []int{-30, 14, 14, 9, 8, 12, 12, 10, 12, 12, 12, 12, 9}
+// fill measures the workloads and prints a row of each.
+func (r *report) fill(ctx context.Context, o options, list []workload) error {
+	for _, w := range list {
+		row, err := measure(ctx, o, w, r.compare)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		r.row(w, row)
+	}
+	return nil
+}
+
+// column is a column of the table; cell makes its text.
+type column struct {
+	head  string
+	width int
+	cell  func(w workload, s []samples) string
+}
+
+// columns are those that the place has something for.
+func (r *report) columns() []column {
+	list := []column{{r.p.title, -30, func(w workload, _ []samples) string { return w.name }}}
+	each := func(head string, width int, cell func(samples) string) {
+		for i, s := range r.compare {
+			list = append(list, column{strings.TrimSpace(head + " " + s.name), width, func(_ workload, s []samples) string { return cell(s[i]) }})
+		}
+	}
+	took := func(of func(sample) time.Duration) func(samples) string {
+		return func(s samples) string { return perOp(s, of) }
+	}
+	each("", 12, rate)
+	list = append(list, column{"ratio", 7, func(_ workload, s []samples) string {
+		return fmt.Sprintf("%.1fx", median(s[1], sample.rate)/median(s[0], sample.rate))
+	}}, column{"target", 7, func(w workload, _ []samples) string { return target("%.1fx", w.target) }})
+	each("CPU", 12, took(func(s sample) time.Duration { return s.cpu }))
+	each("client", 15, took(func(s sample) time.Duration { return s.client }))
+	if r.p.db != nil {
+		each("database", 13, took(func(s sample) time.Duration { return s.db }))
+	}
+	if r.p.s3 != nil {
+		each("S3", 11, took(func(s sample) time.Duration { return s.s3 }))
+		each("calls", 14, func(s samples) string {
+			return fmt.Sprintf("%.1f", median(s, func(s sample) float64 { return float64(s.calls) / float64(s.ops) }))
+		})
+		list = append(list, column{"target", 7, func(w workload, _ []samples) string { return target("<= %.0f%%", 100*w.calls) }})
+	}
+	return list
+}
+
+// row prints a workload and the samples of each server.
+func (r *report) row(w workload, s []samples) {
+	columns := r.columns()
+	if !r.begun {
+		fmt.Fprintln(r.w)
+		r.line(columns, func(c column) string { return c.head })
+		r.begun = true
+	}
+	r.line(columns, func(c column) string { return c.cell(w, s) })
+}
+
+func (r *report) line(columns []column, text func(column) string) {
 	var b strings.Builder
-	for i, cell := range cells {
+	for i, c := range columns {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		fmt.Fprintf(&b, "%*s", widths[i], cell)
+		fmt.Fprintf(&b, "%*s", c.width, text(c))
 	}
 	fmt.Fprintln(r.w, strings.TrimRight(b.String(), " "))
-}
-
-// row prints a workload; the samples are stock's, then drydock's.
-func (r *report) row(w workload, s []samples) {
-	if !r.begun {
-		head := []string{r.p.title, "stock", "drydock", "ratio", "target", "CPU stock", "CPU drydock", "CPU client"}
-		if r.p.s3 != nil {
-			head = append(head, "CPU S3 stock", "CPU S3 dryd.", "calls stock", "calls dryd.", "target")
-		}
-		fmt.Fprintln(r.w)
-		r.line(head...)
-		r.begun = true
-	}
-	stock, ours := s[0], s[1]
-	cells := []string{
-		w.name, rate(stock), rate(ours), fmt.Sprintf("%.1fx", median(ours, sample.rate)/median(stock, sample.rate)), target("%.1fx", w.target),
-		perOp(stock, serverCPU), perOp(ours, serverCPU), perOp(ours, func(s sample) time.Duration { return s.client }),
-	}
-	if r.p.s3 != nil {
-		s3CPU := func(s sample) time.Duration { return s.s3 }
-		calls := func(s samples) string {
-			return fmt.Sprintf("%.1f", median(s, func(s sample) float64 { return float64(s.calls) / float64(s.ops) }))
-		}
-		cells = append(cells, perOp(stock, s3CPU), perOp(ours, s3CPU), calls(stock), calls(ours), target("<= %.0f%%", 100*w.calls))
-	}
-	r.line(cells...)
 }
 
 // target is what is to be reached, if anything is.
@@ -74,8 +110,6 @@ func rate(s samples) string {
 	return fmt.Sprintf("%.0f %s", v, s[0].unit())
 }
 
-func serverCPU(s sample) time.Duration { return s.cpu }
-
 // perOp is a time as so much for an operation.
 func perOp(s samples, of func(sample) time.Duration) string {
 	d := time.Duration(median(s, func(s sample) float64 { return float64(of(s)) / float64(s.ops) }))
@@ -85,10 +119,10 @@ func perOp(s samples, of func(sample) time.Duration) string {
 	return d.Round(time.Millisecond).String()
 }
 
-// servers prints what belongs to the processes and not to an operation.
-func (r *report) servers(all []*server, starts []time.Duration) error {
+// processes prints what belongs to the processes and not to an operation.
+func (r *report) processes(starts []time.Duration) error {
 	fmt.Fprintln(r.w)
-	for i, s := range all {
+	for i, s := range r.compare {
 		peak, err := s.peak()
 		if err != nil {
 			return err

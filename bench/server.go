@@ -18,19 +18,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 )
 
-// server is a registry under test: one process, or two where it cannot speak
-// plain HTTP and TLS on one port.
+// server is a registry under test: one process, or two where it cannot speak plain
+// HTTP and TLS on one port, or where it is two replicas.
 type server struct {
 	name string
 	// authorization is the header that its requests carry, if any.
 	authorization string
-	plain, secure string // addresses
-	commands      func() []*exec.Cmd
-	running       []*exec.Cmd
-	log           *tail
+	// addresses are those of its processes, plain those that speak HTTP, among
+	// which clients are shared out, and secure the one that speaks TLS.
+	addresses, plain []string
+	secure           string
+	commands         func() []*exec.Cmd
+	running          []*exec.Cmd
+	log              *tail
 	// s3 is where its blobs are, in this bucket; nil for files.
 	s3     *objectStore
 	bucket string
+	// db is where its records are; nil for a file.
+	db *database
 }
 
 // start runs the server and returns how long its first process took from exec to
@@ -44,9 +49,8 @@ func (s *server) start(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 		s.running = append(s.running, cmd)
-		address := []string{s.plain, s.secure}[i]
 		for {
-			err := answers(address)
+			err := answers(s.addresses[i])
 			if err == nil {
 				break
 			}
@@ -115,7 +119,7 @@ func startTimes(ctx context.Context, servers []*server) ([]time.Duration, error)
 func (s *server) createRepositories(ctx context.Context, names []string) error {
 	client := ecr.New(ecr.Options{
 		Region:       "us-east-1",
-		BaseEndpoint: aws.String("http://" + s.plain),
+		BaseEndpoint: aws.String("http://" + s.plain[0]),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}, nil
 		}),

@@ -15,7 +15,8 @@ import (
 // workload is a row of the table.
 type workload struct {
 	name string
-	// target is the ratio of drydock's rate to stock's to reach, 0 for none.
+	// target is the ratio of the second server's rate to the first's to reach, 0
+	// for none.
 	target float64
 	// calls is the most S3 calls that drydock may make for each of stock's, 0 for
 	// no such target.
@@ -97,6 +98,15 @@ func (w *workloads) onS3() []workload {
 		{"blob of 64 KiB, POST and PUT", 0, 0.25, w.pushSmall(64<<10, 20)},
 		{"small image, push", 0, 0.25, w.pushImages(30)},
 		{"tags/list of 10000", 20, 0, w.listTags(10000, 1)},
+	}
+}
+
+// onReplicas are the workloads that are shared out among replicas.
+func (w *workloads) onReplicas() []workload {
+	return []workload{
+		{"manifest GET by tag", 1.8, 0, w.getManifest(300)},
+		{"blob of 64 KiB, GET", 0, 0, w.getBlob(100)},
+		{"small image, push", 0, 0, w.pushImages(60)},
 	}
 }
 
