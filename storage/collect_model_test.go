@@ -316,7 +316,9 @@ func (m *model) check(t *testing.T) {
 
 // end lets all times pass and compares what is left with what is needed.
 func (m *model) end(t *testing.T) {
+	m.e.orphanAge = 0
 	for range 3 {
+		m.e.clean(t)
 		m.e.clock = m.e.clock.Add(2 * (testGrace + testTrash))
 		m.e.collectAll(t)
 	}

@@ -34,6 +34,9 @@ import (
 // an S3 server, each a file to whoever damages it, and on small ones in the records.
 func onEveryBackend(t *testing.T, test func(t *testing.T, e *engine)) {
 	t.Run("disk", func(t *testing.T) {
+		if testdb.OnPostgres() {
+			t.Skip("a folder has one server, and that mostly SQLite; it takes time")
+		}
 		t.Parallel()
 		e := newFileEngine(t)
 		e.clock = time.Now()
