@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-clients bench lint fuzz clean
+.PHONY: build demo test test-long test-clients bench lint fuzz clean
 
 ## build: the static binary bin/drydock
 build:
@@ -19,6 +19,10 @@ demo: build
 ## test: unit tests, the OCI conformance tool, docker and the aws CLI end to end, the clients that build fast
 test:
 	scripts/test
+
+## test-long: the same, with the tests that take minutes and the long forms of others
+test-long:
+	DRYDOCK_LONG=1 scripts/test
 
 ## test-clients: every client, the slow ones to build and those from Debian too
 test-clients:
