@@ -73,24 +73,28 @@ func (r *Registry) usual(ref Ref) Amount {
 }
 
 // shard is the row of a scope's that the next change goes to.
-func (r *Registry) shard() int64 { return int64(r.turns.Add(1) % r.shards) }
+func (r *Registry) shard() meta.Shard {
+	return meta.Shard{Number: int64(r.turns.Add(1) % r.shards), Of: int64(r.shards)}
+}
 
 // charge charges a repository and its account for more. Errors: *QuotaError.
 func (r *Registry) charge(ctx context.Context, q meta.Querier, ref Ref, more Amount) error {
 	if more == (Amount{}) {
 		return nil
 	}
-	shard := r.shard()
-	for _, c := range charged(ref) {
-		refusal, err := meta.Charge(ctx, q, scopeOf(c), shard, more, r.usual(c))
-		if err != nil {
-			return fmt.Errorf("charge %s for more: %w", scopeOf(c), err)
-		}
-		if refusal != nil {
-			return &QuotaError{Ref: c, Used: refusal.Used, Limit: refusal.Limit, More: more}
-		}
+	payers := charged(ref)
+	refusal, err := meta.Charge(ctx, q, r.shard(), more, r.payer(payers[0]), r.payer(payers[1]))
+	if err != nil {
+		return fmt.Errorf("charge %s for more: %w", scopeOf(ref), err)
+	}
+	if refusal != nil {
+		return &QuotaError{Ref: refOf(refusal.Scope), Used: refusal.Used, Limit: refusal.Limit, More: more}
 	}
 	return nil
+}
+
+func (r *Registry) payer(ref Ref) meta.Payer {
+	return meta.Payer{Scope: scopeOf(ref), Usual: r.usual(ref)}
 }
 
 // discharge charges a repository and its account for less.

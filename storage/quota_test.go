@@ -290,7 +290,7 @@ func TestAMiscountIsFoundAndMended(t *testing.T) {
 	right := e.holds(t, one)
 	if err := e.write(t.Context(), func(q meta.Querier) error {
 		_, err := q.ExecContext(t.Context(), `DELETE FROM quota_usage WHERE scope = $1`, two.Account)
-		return errors.Join(err, meta.Discharge(t.Context(), q, scopeOf(one), 0, Amount{Bytes: -7, Images: 1}))
+		return errors.Join(err, meta.Discharge(t.Context(), q, scopeOf(one), e.shard(), Amount{Bytes: -7, Images: 1}))
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 )
 
 // Amount is how much a scope holds, or may hold. As a limit 0 is none.
@@ -30,131 +31,135 @@ type Refusal struct {
 	Used, Limit, More Amount
 }
 
-// Charge adds to what a scope holds, by one of its shards, unless that is more than
-// its quota lets it. usual is the quota of a scope that has none of its own.
+// Payer is a scope with the quota that it has where it has none of its own.
+type Payer struct {
+	Scope string
+	Usual Amount
+}
+
+// Shard is one of the rows over which the usage of a scope is spread, and how many
+// they are.
+type Shard struct{ Number, Of int64 }
+
+// Charge adds to what an account and a repository of it hold, by one shard of each,
+// unless that is more than their quotas let them. A refusal leaves the transaction as
+// one that is to be undone.
 //
 // The shares of a scope's rows add up to its quota, and no row goes beyond its
 // own; so the scope stays within the quota though each transaction looks at one
 // row. Only what does not fit into a share looks at all of them.
-func Charge(ctx context.Context, q Querier, scope string, shard int64, more, usual Amount) (*Refusal, error) {
-	charged, err := changed(q.ExecContext(ctx, `UPDATE quota_usage SET bytes = bytes + $3, images = images + $4
-		WHERE scope = $1 AND shard = $2
-		AND bytes_limit = COALESCE((SELECT q.bytes FROM quota q WHERE q.scope = $1), $5)
-		AND images_limit = COALESCE((SELECT q.images FROM quota q WHERE q.scope = $1), $6)
-		AND (bytes_limit = 0 OR bytes + $3 <= bytes_share)
-		AND (images_limit = 0 OR images + $4 <= images_share)`,
-		scope, shard, more.Bytes, more.Images, usual.Bytes, usual.Images))
-	if charged || err != nil {
-		return nil, err
-	}
-	limit, err := QuotaOf(ctx, q, scope, usual)
+func Charge(ctx context.Context, q Querier, shard Shard, more Amount, account, repository Payer) (*Refusal, error) {
+	rows, err := q.QueryContext(ctx, `UPDATE quota_usage SET bytes = bytes + $4, images = images + $5
+		WHERE scope IN ($1, $2) AND shard = $3
+		AND bytes_limit = COALESCE((SELECT q.bytes FROM quota q WHERE q.scope = quota_usage.scope),
+			CASE WHEN scope = $1 THEN CAST($6 AS BIGINT) ELSE CAST($8 AS BIGINT) END)
+		AND images_limit = COALESCE((SELECT q.images FROM quota q WHERE q.scope = quota_usage.scope),
+			CASE WHEN scope = $1 THEN CAST($7 AS BIGINT) ELSE CAST($9 AS BIGINT) END)
+		AND (bytes_limit = 0 OR bytes + $4 <= bytes_share)
+		AND (images_limit = 0 OR images + $5 <= images_share)
+		RETURNING scope`,
+		account.Scope, repository.Scope, shard.Number, more.Bytes, more.Images,
+		account.Usual.Bytes, account.Usual.Images, repository.Usual.Bytes, repository.Usual.Images)
+	charged, err := collect(rows, err, scanString)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := shardsOf(ctx, q, scope)
-	if err != nil {
-		return nil, err
-	}
-	used := sum(rows)
-	if !limit.within(used.plus(more), more) {
-		return &Refusal{Scope: scope, Used: used, Limit: limit, More: more}, nil
-	}
-	return nil, share(ctx, q, scope, limit, add(rows, shard, more))
-}
-
-// Discharge takes from what a scope holds.
-func Discharge(ctx context.Context, q Querier, scope string, shard int64, less Amount) error {
-	// A row that is new has no share, and so lets nobody add to it before all has
-	// been shared out again.
-	_, err := q.ExecContext(ctx, `INSERT INTO quota_usage (scope, shard, bytes, images, bytes_share, images_share, bytes_limit, images_limit)
-		VALUES ($1, $2, $3, $4, 0, 0, -1, -1)
-		ON CONFLICT (scope, shard) DO UPDATE SET bytes = quota_usage.bytes + excluded.bytes, images = quota_usage.images + excluded.images`,
-		scope, shard, -less.Bytes, -less.Images)
-	return err
-}
-
-// shardRow is a row of quota_usage.
-type shardRow struct {
-	shard              int64
-	used, share, limit Amount
-	// fresh is set for a row that is not in the table yet or not as it was.
-	fresh bool
-}
-
-func shardsOf(ctx context.Context, q Querier, scope string) ([]shardRow, error) {
-	rows, err := q.QueryContext(ctx, `SELECT shard, bytes, images, bytes_limit, images_limit FROM quota_usage WHERE scope = $1 ORDER BY shard`, scope)
-	return collect(rows, err, func(rows *sql.Rows) (s shardRow, err error) {
-		err = rows.Scan(&s.shard, &s.used.Bytes, &s.used.Images, &s.limit.Bytes, &s.limit.Images)
-		return s, err
-	})
-}
-
-func sum(rows []shardRow) (used Amount) {
-	for _, s := range rows {
-		used = used.plus(s.used)
-	}
-	return used
-}
-
-// add adds to one of the rows, which need not be there yet.
-func add(rows []shardRow, shard int64, more Amount) []shardRow {
-	for i := range rows {
-		if rows[i].shard == shard {
-			rows[i].used, rows[i].fresh = rows[i].used.plus(more), true
-			return rows
+	for _, p := range []Payer{account, repository} {
+		if slices.Contains(charged, p.Scope) {
+			continue
+		}
+		if refusal, err := chargeAnew(ctx, q, shard, more, p); refusal != nil || err != nil {
+			return refusal, err
 		}
 	}
-	return append(rows, shardRow{shard: shard, used: more, fresh: true})
+	return nil, nil
 }
 
-// share shares out what is left of a limit among the rows of a scope, and stores
-// them.
-func share(ctx context.Context, q Querier, scope string, limit Amount, rows []shardRow) error {
-	used := sum(rows)
-	left := Amount{limit.Bytes - used.Bytes, limit.Images - used.Images}
+// chargeAnew charges one scope and shares out anew what is left of its quota.
+func chargeAnew(ctx context.Context, q Querier, shard Shard, more Amount, p Payer) (*Refusal, error) {
+	limit, err := QuotaOf(ctx, q, p.Scope, p.Usual)
+	if err != nil {
+		return nil, err
+	}
+	used, rows, err := usageAndRows(ctx, q, p.Scope)
+	if err != nil {
+		return nil, err
+	}
+	now := used.plus(more)
+	if !limit.within(now, more) {
+		return &Refusal{Scope: p.Scope, Used: used, Limit: limit, More: more}, nil
+	}
+	added, err := makeShards(ctx, q, p.Scope, shard)
+	if err != nil {
+		return nil, err
+	}
+	left := Amount{limit.Bytes - now.Bytes, limit.Images - now.Images}
 	// Of what is beyond its limit nothing is shared out, so that no row can make
 	// room before all together are within it.
 	of := limit
 	if limit.Bytes > 0 && left.Bytes < 0 || limit.Images > 0 && left.Images < 0 {
 		of = Amount{unshared, unshared}
 	}
-	n := int64(len(rows))
-	for i, s := range rows {
-		part := Amount{left.Bytes / n, left.Images / n}
-		if i == 0 {
-			part = part.plus(Amount{left.Bytes % n, left.Images % n})
-		}
-		if !s.fresh && limit == (Amount{}) && s.limit == of {
-			continue
-		}
-		s.share = s.used.plus(part)
-		if _, err := q.ExecContext(ctx, `INSERT INTO quota_usage (scope, shard, bytes, images, bytes_share, images_share, bytes_limit, images_limit)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-			ON CONFLICT (scope, shard) DO UPDATE SET bytes = excluded.bytes, images = excluded.images,
-				bytes_share = excluded.bytes_share, images_share = excluded.images_share,
-				bytes_limit = excluded.bytes_limit, images_limit = excluded.images_limit`,
-			scope, s.shard, s.used.Bytes, s.used.Images, s.share.Bytes, s.share.Images, of.Bytes, of.Images); err != nil {
-			return err
-		}
+	n := rows + added
+	_, err = q.ExecContext(ctx, `UPDATE quota_usage SET
+		bytes = bytes + CASE WHEN shard = $2 THEN CAST($3 AS BIGINT) ELSE 0 END,
+		images = images + CASE WHEN shard = $2 THEN CAST($4 AS BIGINT) ELSE 0 END,
+		bytes_share = bytes + CASE WHEN shard = $2 THEN CAST($5 AS BIGINT) ELSE CAST($6 AS BIGINT) END,
+		images_share = images + CASE WHEN shard = $2 THEN CAST($7 AS BIGINT) ELSE CAST($8 AS BIGINT) END,
+		bytes_limit = $9, images_limit = $10
+		WHERE scope = $1`, p.Scope, shard.Number, more.Bytes, more.Images,
+		more.Bytes+left.Bytes/n+left.Bytes%n, left.Bytes/n, more.Images+left.Images/n+left.Images%n, left.Images/n, of.Bytes, of.Images)
+	return nil, err
+}
+
+// makeShards adds the rows that a scope lacks, all at once, so that each scope comes
+// here once, and returns how many they were.
+func makeShards(ctx context.Context, q Querier, scope string, shard Shard) (int64, error) {
+	res, err := q.ExecContext(ctx, `INSERT INTO quota_usage (scope, shard, bytes, images, bytes_share, images_share, bytes_limit, images_limit)
+		WITH RECURSIVE n (i) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $2)
+		SELECT CAST($1 AS TEXT), i, 0, 0, 0, 0, -1, -1 FROM n WHERE i < $2
+		ON CONFLICT (scope, shard) DO NOTHING`, scope, shard.Of)
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	return res.RowsAffected()
+}
+
+// Discharge takes from what a scope holds.
+func Discharge(ctx context.Context, q Querier, scope string, shard Shard, less Amount) error {
+	// A row that is new has no share, and so lets nobody add to it before all has
+	// been shared out again.
+	_, err := q.ExecContext(ctx, `INSERT INTO quota_usage (scope, shard, bytes, images, bytes_share, images_share, bytes_limit, images_limit)
+		VALUES ($1, $2, $3, $4, 0, 0, -1, -1)
+		ON CONFLICT (scope, shard) DO UPDATE SET bytes = quota_usage.bytes + excluded.bytes, images = quota_usage.images + excluded.images`,
+		scope, shard.Number, -less.Bytes, -less.Images)
+	return err
 }
 
 // UsageOf sums up what a scope holds.
-func UsageOf(ctx context.Context, q Querier, scope string) (a Amount, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT), CAST(COALESCE(SUM(images), 0) AS BIGINT) FROM quota_usage WHERE scope = $1`, scope),
-		&a.Bytes, &a.Images)
+func UsageOf(ctx context.Context, q Querier, scope string) (Amount, error) {
+	a, _, err := usageAndRows(ctx, q, scope)
 	return a, err
 }
 
+// usageAndRows is UsageOf with the number of rows that were summed up.
+func usageAndRows(ctx context.Context, q Querier, scope string) (a Amount, rows int64, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT), CAST(COALESCE(SUM(images), 0) AS BIGINT), COUNT(*)
+		FROM quota_usage WHERE scope = $1`, scope), &a.Bytes, &a.Images, &rows)
+	return a, rows, err
+}
+
 // EndUsage forgets what a scope held, and returns how much it was.
-func EndUsage(ctx context.Context, q Querier, scope string) (Amount, error) {
+func EndUsage(ctx context.Context, q Querier, scope string) (used Amount, err error) {
 	rows, err := q.QueryContext(ctx, `DELETE FROM quota_usage WHERE scope = $1 RETURNING bytes, images`, scope)
-	list, err := collect(rows, err, func(rows *sql.Rows) (s shardRow, err error) {
-		err = rows.Scan(&s.used.Bytes, &s.used.Images)
-		return s, err
+	parts, err := collect(rows, err, func(rows *sql.Rows) (a Amount, err error) {
+		err = rows.Scan(&a.Bytes, &a.Images)
+		return a, err
 	})
-	return sum(list), err
+	for _, a := range parts {
+		used = used.plus(a)
+	}
+	return used, err
 }
 
 // Recount counts what a repository holds, and what its scope has been charged for,

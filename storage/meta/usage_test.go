@@ -33,7 +33,7 @@ func TestAScopeIsChargedExactlyWhatItsQuotaLets(t *testing.T) {
 				var wrong error
 				err := db.Write(t.Context(), meta.Relaxed, func(q meta.Querier) error {
 					wrong = nil
-					shard := rnd.Int64N(shards)
+					shard := meta.Shard{Number: rnd.Int64N(shards), Of: shards}
 					switch n := rnd.IntN(100); {
 					case n < 6:
 						what = "no quota"
@@ -51,17 +51,17 @@ func TestAScopeIsChargedExactlyWhatItsQuotaLets(t *testing.T) {
 						own = &a
 					case n < 45:
 						less := meta.Amount{Bytes: rnd.Int64N(used.Bytes/4 + 1), Images: rnd.Int64N(used.Images/4 + 1)}
-						what = fmt.Sprintf("less %+v by %d", less, shard)
+						what = fmt.Sprintf("less %+v by %d", less, shard.Number)
 						if err := meta.Discharge(t.Context(), q, scope, shard, less); err != nil {
 							return err
 						}
 						used = meta.Amount{Bytes: used.Bytes - less.Bytes, Images: used.Images - less.Images}
 					default:
 						more := meta.Amount{Bytes: rnd.Int64N(2) * rnd.Int64N(40), Images: rnd.Int64N(2)}
-						what = fmt.Sprintf("more %+v by %d", more, shard)
+						what = fmt.Sprintf("more %+v by %d", more, shard.Number)
 						fits := (more.Bytes == 0 || limit.Bytes == 0 || used.Bytes+more.Bytes <= limit.Bytes) &&
 							(more.Images == 0 || limit.Images == 0 || used.Images+more.Images <= limit.Images)
-						refusal, err := meta.Charge(t.Context(), q, scope, shard, more, usual)
+						refusal, err := meta.Charge(t.Context(), q, shard, more, meta.Payer{Scope: "1234567890"}, meta.Payer{Scope: scope, Usual: usual})
 						if err != nil {
 							return err
 						}
@@ -92,20 +92,20 @@ func TestAScopeIsChargedExactlyWhatItsQuotaLets(t *testing.T) {
 func TestAQuotaThatComesAgainFindsWhatWasAddedMeanwhile(t *testing.T) {
 	db := testdb.New(t).Open(t)
 	for step, c := range []struct {
-		shard, more int64
-		limit       int64
-		fits        bool
+		number, more int64
+		limit        int64
+		fits         bool
 	}{
 		{0, 10, 100, true}, {1, 10, 100, true}, {0, 500, 0, true}, {1, 10, 100, false}, {2, 1, 100, false},
 		{0, -480, 100, true}, {1, 60, 100, true}, {0, 1, 100, false}, {0, 400, 500, true}, {1, 1, 100, false}, {1, 1, 500, false},
 	} {
-		more := meta.Amount{Bytes: c.more}
+		shard, more := meta.Shard{Number: c.number, Of: 3}, meta.Amount{Bytes: c.more}
 		var refusal *meta.Refusal
 		err := db.Write(t.Context(), meta.Relaxed, func(q meta.Querier) (err error) {
 			if c.more < 0 {
-				return meta.Discharge(t.Context(), q, "1234567890", c.shard, meta.Amount{Bytes: -c.more})
+				return meta.Discharge(t.Context(), q, "1234567890", shard, meta.Amount{Bytes: -c.more})
 			}
-			refusal, err = meta.Charge(t.Context(), q, "1234567890", c.shard, more, meta.Amount{Bytes: c.limit})
+			refusal, err = meta.Charge(t.Context(), q, shard, more, meta.Payer{Scope: "1234567890", Usual: meta.Amount{Bytes: c.limit}}, meta.Payer{Scope: "1234567890/r/n"})
 			return err
 		})
 		if err != nil || (refusal == nil) != c.fits {
@@ -132,7 +132,8 @@ func TestWhoChargesAtOnceStaysWithinTheQuotaTogether(t *testing.T) {
 				more := meta.Amount{Bytes: 1 + rnd.Int64N(100), Images: 1}
 				var refusal *meta.Refusal
 				err := db.Write(context.Background(), meta.Relaxed, func(q meta.Querier) (err error) {
-					refusal, err = meta.Charge(context.Background(), q, scope, rnd.Int64N(shards), more, limit)
+					refusal, err = meta.Charge(context.Background(), q, meta.Shard{Number: rnd.Int64N(shards), Of: shards}, more, meta.Payer{Scope: scope, Usual: limit},
+						meta.Payer{Scope: fmt.Sprintf("%s/r/%d", scope, client)})
 					return err
 				})
 				if err != nil {
@@ -154,7 +155,7 @@ func TestWhoChargesAtOnceStaysWithinTheQuotaTogether(t *testing.T) {
 				}
 				if rnd.IntN(2) == 0 {
 					err := db.Write(context.Background(), meta.Relaxed, func(q meta.Querier) error {
-						return meta.Discharge(context.Background(), q, scope, rnd.Int64N(shards), meta.Amount{Bytes: 20, Images: 1})
+						return meta.Discharge(context.Background(), q, scope, meta.Shard{Number: rnd.Int64N(shards), Of: shards}, meta.Amount{Bytes: 20, Images: 1})
 					})
 					if err != nil {
 						t.Error(err)
@@ -201,7 +202,7 @@ func TestAccountsAreFoundOneAfterTheOther(t *testing.T) {
 	err := db.Write(t.Context(), meta.Durable, func(q meta.Querier) error {
 		for _, a := range accounts {
 			for _, scope := range []string{a + "/eu-west-1/a", a + "/eu-west-1/b", a + "/us-east-1/a/b"} {
-				if err := meta.Discharge(t.Context(), q, scope, 3, meta.Amount{Bytes: -5}); err != nil {
+				if err := meta.Discharge(t.Context(), q, scope, meta.Shard{Number: 3, Of: 4}, meta.Amount{Bytes: -5}); err != nil {
 					return err
 				}
 			}
