@@ -182,31 +182,32 @@ const (
 
 // RunCollector collects in small steps until the context ends.
 func (r *Registry) RunCollector(ctx context.Context) error {
-	var tried, righted, last time.Time
+	// Not by the engine's clock: it may jump.
+	start := time.Now()
+	tried, righted, last := -retryEvery, -tooLate, time.Duration(0)
 	w := r.watchOfCollection()
 	for {
-		// Not by the engine's clock: it may jump.
-		begun := time.Now()
-		if begun.Sub(tried) >= retryEvery {
+		begun := time.Since(start)
+		if begun-tried >= retryEvery {
 			tried = begun
 			if err := r.deleteDoomed(ctx); err != nil && ctx.Err() == nil {
 				r.log.WarnContext(ctx, "could not delete files that were to be deleted", "error", err)
 			}
 		}
-		if begun.Sub(righted) >= tooLate {
+		if begun-righted >= tooLate {
 			righted = begun
 			if err := r.bringBack(ctx); err != nil && ctx.Err() == nil {
 				r.log.WarnContext(ctx, "could not look for times that are too late", "error", err)
 			}
 		}
-		n, err := r.collectInTime(ctx, w, begun.Sub(last))
+		n, err := r.collectInTime(ctx, w, begun-last)
 		last = begun
 		if err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "could not collect what is unneeded", "error", err)
 		}
 		pause := idle
 		if n > 0 && err == nil {
-			pause = duty * time.Since(begun)
+			pause = duty * (time.Since(start) - begun)
 		}
 		select {
 		case <-ctx.Done():

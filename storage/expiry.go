@@ -20,17 +20,18 @@ const (
 // Run does the engine's background work until the context ends: it throws away
 // abandoned uploads, and what uploads have left that no record knows.
 func (r *Registry) Run(ctx context.Context) error {
-	var swept, last time.Time
+	// Not by the engine's clock: it may jump.
+	start := time.Now()
+	swept, last := -sweepFilesEvery, time.Duration(0)
 	w := r.watchOfUploads()
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		// Not by the engine's clock: it may jump.
-		now := time.Now()
-		wait, err := w.wait(ctx, now.Sub(last))
+		now := time.Since(start)
+		wait, err := w.wait(ctx, now-last)
 		last = now
 		if err == nil && wait == 0 {
-			if now.Sub(swept) >= sweepFilesEvery {
+			if now-swept >= sweepFilesEvery {
 				swept = now
 				if err := r.sweepFiles(ctx); err != nil && ctx.Err() == nil {
 					r.log.WarnContext(ctx, "could not sweep the files of old uploads", "error", err)
