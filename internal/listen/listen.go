@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -69,6 +70,9 @@ type Listener struct {
 	options Options
 	ready   chan accepted
 	closed  chan struct{}
+	// draining is set by Drain; drained is closed when nobody can connect any more.
+	draining atomic.Bool
+	drained  chan struct{}
 
 	mu      sync.Mutex
 	waiting map[net.Conn]struct{} // not handed out yet; nil once closed
@@ -90,6 +94,7 @@ func New(inner *net.TCPListener, o Options) *Listener {
 		options: o,
 		ready:   make(chan accepted),
 		closed:  make(chan struct{}),
+		drained: make(chan struct{}),
 		waiting: map[net.Conn]struct{}{},
 	}
 	go l.accept()
@@ -101,6 +106,10 @@ func New(inner *net.TCPListener, o Options) *Listener {
 func (l *Listener) accept() {
 	for {
 		conn, err := l.inner.AcceptTCP()
+		if err != nil && l.draining.Load() {
+			l.last()
+			return
+		}
 		if err != nil {
 			// Accept's caller decides about an error, e.g. to wait a little
 			// when the process is out of file descriptors; until it comes
@@ -110,11 +119,9 @@ func (l *Listener) accept() {
 			}
 			continue
 		}
-		if !l.hold(conn) {
-			conn.Close()
+		if !l.take(conn) {
 			return
 		}
-		go l.sniff(conn)
 	}
 }
 
@@ -199,6 +206,9 @@ func (l *Listener) Close() error {
 	}
 	close(l.closed)
 	err := l.inner.Close()
+	if l.draining.Load() && errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
 	for conn := range waiting {
 		conn.Close()
 	}

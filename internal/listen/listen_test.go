@@ -17,7 +17,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -332,6 +335,71 @@ func (c *spyConn) ReadFrom(r io.Reader) (int64, error) {
 	n, err := c.plainConn.ReadFrom(r)
 	c.n += n
 	return n, err
+}
+
+func TestWhoHasConnectedBeforeADrainIsServed(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere, who has not been accepted yet is reset")
+	}
+	for range 3 {
+		l := open(t, "127.0.0.1:0", Options{})
+		serve(t, l, http.HandlerFunc(protocol))
+		var all sync.WaitGroup
+		var served, refused atomic.Int32
+		drain := make(chan struct{})
+		for n := range 40 {
+			all.Go(func() {
+				time.Sleep(time.Duration(n) * 100 * time.Microsecond)
+				if n == 20 {
+					close(drain)
+				}
+				conn, err := net.Dial("tcp", l.Addr().String())
+				if err != nil {
+					refused.Add(1)
+					return
+				}
+				defer conn.Close()
+				time.Sleep(20 * time.Millisecond)
+				if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+					t.Errorf("connected, and then: %v", err)
+					return
+				}
+				answer, err := io.ReadAll(conn)
+				if err != nil || !strings.Contains(string(answer), "200 OK") {
+					t.Errorf("connected, and then: %q, %v", answer, err)
+				}
+				served.Add(1)
+			})
+		}
+		<-drain
+		l.Drain()
+		all.Wait()
+		if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
+			t.Error("it listens still")
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if served.Load() == 0 {
+			t.Error("nobody was served")
+		}
+	}
+}
+
+func TestADrainDoesNotWaitForThoseWhoSayNothing(t *testing.T) {
+	l := open(t, "127.0.0.1:0", Options{})
+	serve(t, l, http.HandlerFunc(protocol))
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	begun := time.Now()
+	l.Drain()
+	l.Drain() // the second has nothing to do
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }
 
 func TestCloseEndsAcceptAndWaitingConnections(t *testing.T) {

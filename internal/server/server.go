@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -66,6 +67,20 @@ func Run(ctx context.Context, o Options) error {
 	return failure
 }
 
+// drainer is a listener that can stop listening without turning away those who have
+// connected already.
+type drainer interface{ Drain() }
+
+func (o Options) drain() {
+	var all sync.WaitGroup
+	for _, l := range o.Listeners {
+		if d, ok := l.(drainer); ok {
+			all.Go(d.Drain)
+		}
+	}
+	all.Wait()
+}
+
 func (o Options) stop(s *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), o.Grace)
 	defer cancel()
@@ -76,6 +91,7 @@ func (o Options) stop(s *http.Server) {
 		case <-ctx.Done():
 		}
 	}()
+	o.drain()
 	if err := s.Shutdown(ctx); err != nil {
 		o.Log.Warn("requests that did not end in time are cut off", "error", err)
 		if err := s.Close(); err != nil {
