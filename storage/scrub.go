@@ -131,9 +131,13 @@ func (r *Registry) Scrub(ctx context.Context, period time.Duration) error {
 	return nil
 }
 
-// placeAmong is the place of a digest among all that there can be, from 0 to 1.
+// placeAmong is the place of a digest among all that there can be, from 0 to 1; the
+// empty text is before all.
 // Those of the rare other algorithm, which come last, have the last place.
 func placeAmong(d string) float64 {
+	if d == "" {
+		return 0
+	}
 	hex, isUsual := strings.CutPrefix(d, "sha256:")
 	if !isUsual || len(hex) < 8 {
 		return 1

@@ -205,6 +205,9 @@ func (r *Registry) undelete(ctx context.Context, q meta.Querier, m meta.TrashedM
 		return Ref{}, fmt.Errorf("find the repository of %s: %w", m.Digest, err)
 	}
 	ref := Ref{Scope{repo.Account, repo.Region}, repo.Name}
+	if !isContentOf(m.Content, m.Digest) {
+		return ref, fmt.Errorf("the deleted image %s cannot be brought back: its bytes are damaged", m.Digest)
+	}
 	doc, err := parseDocument(m.Content, m.MediaType)
 	if err != nil {
 		return ref, err

@@ -134,15 +134,11 @@ func (v *verification) begin(ctx context.Context, name string) error {
 
 // tellAgain tells what was found before the verification was broken off.
 func (v *verification) tellAgain(ctx context.Context, name string) error {
-	before, err := meta.Findings(ctx, v.r.db.Reader(), name, mostFindings)
+	before, err := v.r.findings(ctx, name, mostFindings)
 	if err != nil {
-		return fmt.Errorf("list what was found before: %w", err)
+		return err
 	}
-	for _, text := range before {
-		var p Problem
-		if err := json.Unmarshal([]byte(text), &p); err != nil {
-			return fmt.Errorf("read what was found before: %w", err)
-		}
+	for _, p := range before {
 		if err := v.o.Found(p); err != nil {
 			return err
 		}

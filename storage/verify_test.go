@@ -389,6 +389,7 @@ func TestWhatIsWrongInTheRecordsIsMended(t *testing.T) {
 		"a deleted image":           {[]string{`UPDATE manifest_trash SET content = '{}'`}, []ProblemKind{TrashDamaged}},
 		"what a repository holds":   {[]string{`UPDATE quota_usage SET bytes = bytes + 5 WHERE scope = '123456789012/eu-west-1/demo'`}, []ProblemKind{CountWrong, CountWrong}},
 		"what an account holds":     {[]string{`UPDATE quota_usage SET images = images - 1 WHERE scope = '123456789012'`}, []ProblemKind{CountWrong}},
+		"a blob of no digest":       {[]string{`INSERT INTO blob (digest, size, created_at, location) VALUES ('nonsense', 3, 1, '')`}, []ProblemKind{BlobForgotten, BlobDamaged}},
 		"the record of a blob":      {[]string{`DELETE FROM blob WHERE digest = '` + layer + `'`}, []ProblemKind{BlobUnrecorded}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -432,6 +433,19 @@ func TestWhatIsWrongInTheRecordsIsMended(t *testing.T) {
 			e.collectAll(t)
 			e.clean(t)
 		})
+	}
+}
+
+func TestADeletedImageThatIsDamagedDoesNotComeBack(t *testing.T) {
+	e := newFileEngine(t)
+	ref := e.repository(t, "demo", Mutability{})
+	image := e.image(t, ref, "one", "v1")
+	if err := e.DeleteManifest(t.Context(), ref, image.Digest); err != nil {
+		t.Fatal(err)
+	}
+	e.sql(t, `UPDATE manifest_trash SET content = $1`, imageOf(t, e.blob(t, ref, "{}")))
+	if _, err := e.Undelete(t.Context(), image.Digest); err == nil {
+		t.Error("it came back")
 	}
 }
 
@@ -636,6 +650,10 @@ func TestTheScrubReadsEverythingOnceInItsPeriod(t *testing.T) {
 	if half.Blobs < 25 || half.Blobs > 55 || half.ScrubReached < 0.3 || half.ScrubReached > 0.5 || !half.ScrubEnded.IsZero() {
 		t.Errorf("after half of the period: %+v", half)
 	}
+	states, err := e.VerifyStates(t.Context())
+	if err != nil || len(states) != 1 || states[0].Name != "scrub" || states[0].Verified.Stage != "blobs" || states[0].Reached < 0.3 || states[0].Reached > 0.5 {
+		t.Errorf("after half of the period: %+v, %v", states, err)
+	}
 	if again := run(); again.Blobs != half.Blobs {
 		t.Errorf("read twice: %+v", again)
 	}
@@ -644,6 +662,10 @@ func TestTheScrubReadsEverythingOnceInItsPeriod(t *testing.T) {
 	whole := run()
 	if whole.Blobs+half.Blobs != 80 || whole.Problems[BlobDamaged] != 1 || !whole.ScrubEnded.Equal(time.UnixMilli(e.clock.UnixMilli())) {
 		t.Errorf("at the end, after %d: %+v", half.Blobs, whole)
+	}
+	states, err = e.VerifyStates(t.Context())
+	if err != nil || len(states) != 1 || states[0].Verified.Stage != "" || states[0].EndedAt.IsZero() || len(states[0].Problems) != 1 || len(states[0].Problems[0].Images) != 1 {
+		t.Errorf("at the end: %+v, %v", states, err)
 	}
 	// The next one begins at once, since the period is over, and so on.
 	e.clock = e.clock.Add(period)

@@ -45,6 +45,7 @@ when it could not find out.`,
 	c.Flags().BoolVar(&in.Resume, "resume", false, "go on where the last verification was broken off, as it was begun")
 	rate := c.Flags().Float64("rate", 100, "read at most so many MiB in a second; 0 for no limit")
 	progress := c.Flags().Bool("progress", false, "tell on standard error how far it is")
+	c.AddCommand(p.verifyStatus())
 	client := p.commanding(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *rate < 0 || math.IsNaN(*rate) || *rate > 1<<30 {
@@ -87,13 +88,60 @@ func (p program) verifyAt(ctx context.Context, server *control.Client, in contro
 	}
 	switch {
 	case v.Lost > 0:
-		return &exitError{exitLost, fmt.Sprintf("%d things are wrong, of which %d are lost until they are pushed again", left, v.Lost)}
+		return &exitError{exitLost, fmt.Sprintf("left wrong: %d, of which lost until they are pushed again: %d", left, v.Lost)}
 	case left > 0 && unreadable:
-		return &exitError{exitUnmended, fmt.Sprintf("%d things are wrong, some of which cannot be read", left)}
+		return &exitError{exitUnmended, fmt.Sprintf("left wrong: %d, some of which cannot be read", left)}
 	case left > 0:
-		return &exitError{exitUnmended, fmt.Sprintf("%d things are wrong: drydock verify --repair, with the same --deep, mends what can be mended", left)}
+		return &exitError{exitUnmended, fmt.Sprintf("left wrong: %d; drydock verify --repair, with the same --deep, mends what can be mended", left)}
 	}
 	return nil
+}
+
+// verifyStatus prints what has been found, by the scrub above all, which has nobody
+// else to tell it to.
+func (p program) verifyStatus() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Print how far the scrub and the last verification are, and what they found",
+		Args:  noArguments,
+	}
+	client := p.commanding(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		server, err := client()
+		if err != nil {
+			return err
+		}
+		states, err := server.Verifications(c.Context())
+		if err != nil {
+			return err
+		}
+		for _, s := range states {
+			if _, err := fmt.Fprint(p.out, describeState(s)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return c
+}
+
+func describeState(s storage.VerifyState) string {
+	const form = "2006-01-02 15:04:05Z"
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s begun %s", s.Name, s.BegunAt.Format(form))
+	if s.Verified.Stage == "" {
+		fmt.Fprintf(&b, ", ended %s", s.EndedAt.Format(form))
+	} else {
+		fmt.Fprintf(&b, ", at the %s, %.0f %% of the layers behind it", s.Verified.Stage, 100*s.Reached)
+		if !s.EndedAt.IsZero() {
+			fmt.Fprintf(&b, ", the one before ended %s", s.EndedAt.Format(form))
+		}
+	}
+	fmt.Fprintf(&b, ": %s, found %d wrong, mended %d\n", lookedAt(s.Verified), s.Verified.Problems, s.Verified.Mended)
+	for _, problem := range s.Problems {
+		b.WriteString(describe(problem))
+	}
+	return b.String()
 }
 
 func lookedAt(v storage.Verified) string {

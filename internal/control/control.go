@@ -74,6 +74,7 @@ func New(o Options) *Server {
 	mux.Handle("POST /gc/explain", endpoint(s.fate))
 	mux.Handle("POST /gc/undelete", endpoint(s.undelete))
 	mux.HandleFunc("POST /verify", s.verify)
+	mux.Handle("GET /verify", endpoint(s.verifications))
 	mux.Handle("POST /quotas", endpoint(s.setQuota))
 	mux.Handle("POST /quotas/remove", endpoint(s.removeQuota))
 	mux.Handle("POST /quotas/list", endpoint(s.holdings))

@@ -14,6 +14,7 @@ import (
 // Verifier compares what is recorded with what is stored. *storage.Registry does.
 type Verifier interface {
 	Verify(ctx context.Context, o storage.VerifyOptions) (storage.Verified, error)
+	VerifyStates(ctx context.Context) ([]storage.VerifyState, error)
 }
 
 // Verification says how to verify; its fields are those of storage.VerifyOptions.
@@ -42,6 +43,10 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusBadRequest, failure{fmt.Sprintf("the request cannot be read: %v", err)})
 		return
 	}
+	// Only behind the end of the request is it noticed that the client has gone.
+	if _, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxRequest)); err != nil {
+		return
+	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	lines, flush := json.NewEncoder(w), http.NewResponseController(w)
 	say := func(l verifyLine) error {
@@ -61,6 +66,15 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 	}
 	// Who has gone needs no answer.
 	_ = say(last)
+}
+
+func (s *Server) verifications(ctx context.Context, _ nothing) ([]storage.VerifyState, error) {
+	return s.o.Verifier.VerifyStates(ctx)
+}
+
+// Verifications tells how far verifications have come, and what they have found.
+func (c *Client) Verifications(ctx context.Context) ([]storage.VerifyState, error) {
+	return call[[]storage.VerifyState](ctx, c, http.MethodGet, "/verify", nil)
 }
 
 // Verify has the server verify, and tells of each problem and now and then how far
