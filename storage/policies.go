@@ -8,36 +8,16 @@ import (
 	"drydock/storage/meta"
 )
 
-// Access is what a repository and its registry say about who may use it: policies
-// as text, empty where there are none, and tags. The engine keeps them; what they
-// mean is not its business.
-type Access struct {
-	Policy, RegistryPolicy string
-	Tags                   map[string]string
-}
+// Access is what a repository and its registry say about who may use it. The engine
+// keeps it; what it means is not its business.
+type Access = meta.Access
 
 // Access reads what a repository and its registry say about access. A repository
 // that does not exist says nothing.
 func (r *Registry) Access(ctx context.Context, ref Ref) (Access, error) {
-	var a Access
-	q := r.db.Reader()
-	var err error
-	if a.RegistryPolicy, err = meta.RegistryPolicy(ctx, q, ref.Account, ref.Region); err != nil && !errors.Is(err, meta.ErrNotFound) {
-		return Access{}, fmt.Errorf("read the policy of the registry: %w", err)
-	}
-	repo, err := repositoryID(ctx, q, ref)
-	var unknown *RepositoryUnknownError
-	switch {
-	case errors.As(err, &unknown):
-		return a, nil
-	case err != nil:
-		return Access{}, err
-	}
-	if a.Policy, err = meta.RepositoryPolicy(ctx, q, repo); err != nil && !errors.Is(err, meta.ErrNotFound) {
-		return Access{}, fmt.Errorf("read the policy of repository %s: %w", ref.Name, err)
-	}
-	if a.Tags, err = meta.ResourceTags(ctx, q, resourceARN(ref)); err != nil {
-		return Access{}, fmt.Errorf("read the tags of repository %s: %w", ref.Name, err)
+	a, err := meta.ReadAccess(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, resourceARN(ref))
+	if err != nil {
+		return Access{}, fmt.Errorf("read who may use %s: %w", ref.Name, err)
 	}
 	return a, nil
 }
