@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"drydock/e2e/harness"
+	"drydock/storage/blob/s3/s3test"
 )
 
 // shifting builds drydock with a clock on the wall that a file can set: what is in
@@ -94,12 +95,36 @@ func write(t *testing.T, dir, name, content string) (path string) {
 	return path
 }
 
-func TestAServerWhoseClockJumpsTenYearsAheadAndBack(t *testing.T) {
+func TestAServerWhoseClockJumps(t *testing.T) {
 	if os.Getenv("DRYDOCK_LONG") == "" {
 		t.Skip("builds drydock once more and takes two minutes: run it with DRYDOCK_LONG=1")
 	}
 	binary := shifting(t)
 	t.Setenv("DRYDOCK_BINARY", binary)
+	t.Run("ten years ahead and back", func(t *testing.T) { tenYearsAheadAndBack(t, binary) })
+	t.Run("two hours ahead of S3", twoHoursAheadOfS3)
+}
+
+// twoHoursAheadOfS3 is further than S3 lets requests be from its own time.
+func twoHoursAheadOfS3(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "shift", "0")
+	s, _ := onS3(t, s3test.Start(t), harness.Options{Env: []string{"CLOCK_SHIFT=" + filepath.Join(dir, "shift")}})
+	s.CreateRepository(t, "demo")
+	client := s.Client(t)
+	for i, shift := range []string{"0", "7200", "0"} {
+		write(t, dir, "shift", shift)
+		time.Sleep(200 * time.Millisecond)
+		im := newImage(byte(1+50*i), 3<<20, 20<<20)
+		if err := im.push(client, "demo", "v1"); err != nil {
+			t.Errorf("%s s ahead: %v", shift, err)
+		} else if err := im.whole(client, "demo", "v1"); err != nil {
+			t.Errorf("%s s ahead: %v", shift, err)
+		}
+	}
+}
+
+func tenYearsAheadAndBack(t *testing.T, binary string) {
 	dir := t.TempDir()
 	shift := filepath.Join(dir, "shift")
 	ahead := int64(10 * 365 * 24 * time.Hour / time.Second)
