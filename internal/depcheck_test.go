@@ -21,7 +21,7 @@ func TestPackagesKnowOnlyWhatIsBelowThem(t *testing.T) {
 		"drydock/auth/shared":        {"drydock/auth/identity", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/storage/blob", "drydock/storage/meta/postgres", "drydock/storage/meta/sqlite", "net/http"},
 		"drydock/auth/throttle":      {"drydock/auth/token", "drydock/auth/sigv4", "drydock/awsapi", "drydock/registry", "drydock/storage", "net/http"},
 		"drydock/awsapi":             {"drydock/registry", "drydock/ecrapi", "drydock/storage", "github.com/aws/aws-sdk-go-v2/service/ecr"},
-		"drydock/storage":            {"drydock/auth", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "net/http/httputil", "github.com/aws/aws-sdk-go-v2"},
+		"drydock/storage":            {"drydock/auth", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "net/http/httputil", "github.com/aws/aws-sdk-go-v2", "github.com/jackc/pgx", "modernc.org/sqlite"},
 		"drydock/storage/blob":       {"drydock/storage/meta", "drydock/auth"},
 		"drydock/storage/meta":       {"drydock/storage/blob", "drydock/auth"},
 		"drydock/internal/leases":    {"drydock/storage/blob", "drydock/auth", "drydock/awsapi", "drydock/registry", "drydock/ecrapi"},

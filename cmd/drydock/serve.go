@@ -126,7 +126,7 @@ func serve(ctx context.Context, hurry <-chan struct{}, cfg config.Config, versio
 		return err
 	}
 	defer func() { err = errors.Join(err, folder.Withdraw()) }()
-	log.Info("serving", "version", version, "data", folder.Path(), "listen", house.announcement.Listen,
+	log.Info("serving", "version", version, "data", folder.Path(), "db", cfg.DB.String(), "listen", house.announcement.Listen,
 		"account", cfg.Account, "region", cfg.Region, "registry_host", house.announcement.RegistryHost)
 	if _, err := fmt.Fprintf(out, "drydock is ready on %s (data in %s)\n", house.announcement.URL, folder.Path()); err != nil {
 		return fmt.Errorf("saying that the server is ready: %w", err)

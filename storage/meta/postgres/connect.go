@@ -25,6 +25,9 @@ const (
 	leastConnections = 4
 
 	connectTimeout = 5 * time.Second
+	// startTime is how long Open waits for a server that does not take connections
+	// yet.
+	startTime = 10 * time.Second
 	// idleTime is how long a connection is kept that nobody uses, and lifeTime how
 	// long one is kept at all, so that what was changed behind a host name or a
 	// balancer takes effect.

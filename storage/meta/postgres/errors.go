@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -27,6 +28,9 @@ const (
 	unknownDatabase       = "3D000"
 	insufficientPrivilege = "42501"
 	unknownSchema         = "3F000"
+	undefinedTable        = "42P01"
+
+	cannotConnectNow = "57P03"
 
 	classConnection   = "08"
 	classIntervention = "57P" // shut down, starting up
@@ -87,6 +91,12 @@ func retryable(err error, n int) bool {
 	return errors.Is(err, errLost)
 }
 
+// starting reports whether an error is that of a server that may be about to answer:
+// nobody listens there yet, or it says so.
+func starting(err error) bool {
+	return code(err) == cannotConnectNow || code(err) == "" && errors.Is(err, syscall.ECONNREFUSED)
+}
+
 // unreachable is the error of a connection that could not be made.
 func unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -108,7 +118,8 @@ func advise(c *pgconn.Config, err error) error {
 		return fmt.Errorf("%s has no database %q: check --db, or make it with: createdb --owner %s %s: %w", where, c.Database, c.User, c.Database, err)
 	case insufficientPrivilege:
 		return fmt.Errorf("user %q may not make tables in database %q: make it the owner, or grant it CREATE on its schema: %w", c.User, c.Database, err)
-	case unknownSchema:
+	case unknownSchema, undefinedTable:
+		// Without a schema of its own, goose looks for its table in all of them.
 		return fmt.Errorf("database %q has no schema that user %q may use: check search_path in --db: %w", c.Database, c.User, err)
 	case readOnlyTransaction:
 		return fmt.Errorf("%s takes no writes: --db has to name the primary server, not a standby: %w", where, err)

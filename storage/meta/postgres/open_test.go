@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"drydock/storage/meta/postgres"
 	"drydock/storage/meta/testdb"
@@ -21,6 +22,7 @@ func with(t *testing.T, address string, change func(*url.URL)) string {
 }
 
 func TestADatabaseThatCannotBeOpenedSaysWhatToDo(t *testing.T) {
+	t.Parallel()
 	good := testdb.Postgres(t).URL
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -146,5 +148,29 @@ func TestTheByteOrderIsForTypesAndNotForComments(t *testing.T) {
 	want := "-- TEXT\nCREATE TABLE t (a TEXT COLLATE \"C\" NOT NULL, -- a TEXT\n b TEXTUAL, c TEXT COLLATE \"C\");"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestAServerThatIsStartingTooIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	own := testdb.OwnServer(t)
+	own.Halt(t)
+	opened := make(chan error)
+	go func() {
+		db, err := postgres.Open(t.Context(), own.URL)
+		if err == nil {
+			err = db.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		t.Errorf("nobody was waited for: %v", err)
+		return
+	case <-time.After(500 * time.Millisecond):
+	}
+	own.Start(t)
+	if err := <-opened; err != nil {
+		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"drydock/storage/meta"
 )
@@ -50,8 +51,13 @@ func Open(ctx context.Context, url string) (*DB, error) {
 }
 
 func (d *DB) prepare(ctx context.Context) error {
-	var encoding string
-	if err := d.writers.QueryRowContext(ctx, `SHOW server_encoding`).Scan(&encoding); err != nil {
+	encoding, err := d.encoding(ctx)
+	// A server that is starting too gets a few seconds.
+	for deadline := time.Now().Add(startTime); starting(err) && ctx.Err() == nil && time.Now().Before(deadline); {
+		time.Sleep(longestPause)
+		encoding, err = d.encoding(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	if encoding != "UTF8" {
@@ -61,6 +67,11 @@ func (d *DB) prepare(ctx context.Context) error {
 		return fmt.Errorf("bring the schema of the database up to date: %w", err)
 	}
 	return nil
+}
+
+func (d *DB) encoding(ctx context.Context) (name string, err error) {
+	err = d.writers.QueryRowContext(ctx, `SHOW server_encoding`).Scan(&name)
+	return name, err
 }
 
 // Reader implements meta.DB.
