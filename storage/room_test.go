@@ -27,6 +27,7 @@ func TestWhileTheDiskIsNearlyFullNothingIsTakenInAndAllElseGoesOn(t *testing.T) 
 	ref, other := e.repository(t, "demo", Mutability{}), e.repository(t, "other", Mutability{})
 	image := e.image(t, ref, "x", "v1")
 	begun, written := e.start(t, ref), e.start(t, ref)
+	e.append(t, ref, begun, "begun")
 	e.append(t, ref, written, "complete")
 
 	free.Store(least - 1)

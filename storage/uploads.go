@@ -60,7 +60,7 @@ func (r *Registry) findUpload(ctx context.Context, ref Ref, id string) (meta.Upl
 // AppendUpload adds to an upload what body yields, at the offset given or, with
 // AnyOffset, where it stands. When body fails, what came before is kept. Errors:
 // those of Upload, *UploadOffsetError, *UploadTruncatedError; and *QuotaError and
-// *LowSpaceError, after which the upload is gone.
+// *LowSpaceError, after which the upload is gone if it had received anything.
 func (r *Registry) AppendUpload(ctx context.Context, ref Ref, id string, offset int64, body io.Reader) (Upload, error) {
 	w, leave, err := r.resume(ctx, ref, id, offset)
 	if err != nil {

@@ -264,9 +264,10 @@ func (w *uploadWriter) refused(ctx context.Context, err error) error {
 func (w *uploadWriter) state() Upload { return Upload{ID: w.row.ID, Offset: w.row.Received} }
 
 // turnedAway throws the upload away if an error says that there is no room for it:
-// the room that it takes is needed.
+// the room that it takes is needed. One that has received nothing takes none, and a
+// client that goes on with it in another way is told again what is wrong.
 func (w *uploadWriter) turnedAway(ctx context.Context, err error) error {
-	if !w.r.turnedAway(err) {
+	if !w.r.turnedAway(err) || w.row.Received == 0 && w.file == nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
