@@ -1,0 +1,272 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/strslice"
+	"github.com/docker/go-connections/nat"
+	"github.com/docker/go-units"
+
+	"drydock/deploy/machine"
+)
+
+const mib = 1 << 20
+
+// linked is the container that a link names.
+func linked(link string) string {
+	name, _, _ := strings.Cut(link, ":")
+	return name
+}
+
+// startContainer makes a container, unless there is one, and starts it.
+func (r *runner) startContainer(ctx context.Context, name string) {
+	t, c := &r.k.Task, r.container(name)
+	r.mu.Lock()
+	id, from := r.state(name).RuntimeID, r.k.Pulled[name]
+	r.mu.Unlock()
+	if id == "" {
+		var err error
+		if id, err = r.create(ctx, c, from.Reference); err != nil {
+			if ctx.Err() == nil {
+				r.failed(name, "CannotCreateContainerError: "+err.Error())
+			}
+			return
+		}
+	}
+	if err := r.m.engine.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
+		if ctx.Err() == nil {
+			r.m.o.Log.DebugContext(ctx, "a container does not start", "task", t.ARN, "container", name, "error", err)
+			r.failed(name, "CannotStartContainerError: "+plain(err).Error())
+		}
+		return
+	}
+	r.done(name)
+}
+
+// create makes a container. One of its name is the task's own, from before a crash.
+func (r *runner) create(ctx context.Context, c *machine.Container, from string) (id string, err error) {
+	t := &r.k.Task
+	cfg, host, err := r.configure(ctx, c, from)
+	if err != nil {
+		return "", err
+	}
+	name := containerName(t, c.Name)
+	made, err := r.m.engine.ContainerCreate(ctx, cfg, host, nil, nil, name)
+	if errdefs.IsConflict(err) {
+		v, err := r.m.engine.ContainerInspect(ctx, name)
+		if err == nil && v.Config.Labels[labelTask] == t.ARN && v.Config.Labels[labelOwner] == r.m.o.Owner {
+			return v.ID, nil
+		}
+		return "", fmt.Errorf("the name %s is taken by another container", name)
+	}
+	if err != nil {
+		return "", plain(err)
+	}
+	return made.ID, nil
+}
+
+// configure says in Docker's terms what a container is to be.
+func (r *runner) configure(ctx context.Context, c *machine.Container, from string) (*container.Config, *container.HostConfig, error) {
+	t := &r.k.Task
+	env, err := r.m.o.Keeper.Environment(ctx, *t, c.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	secret, secretLogs, err := r.m.o.Keeper.Secrets(ctx, *t, c.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.Privileged && !r.m.o.Privileged {
+		return nil, nil, fmt.Errorf("privileged containers are not allowed on this machine")
+	}
+	if len(c.Linux.Devices) > 0 && !r.m.o.Privileged {
+		return nil, nil, fmt.Errorf("devices of this machine are not given to containers")
+	}
+	all := map[string]string{}
+	maps.Copy(all, secret)
+	maps.Copy(all, c.Environment)
+	maps.Copy(all, env)
+	cfg := &container.Config{
+		Image: from, Hostname: c.Hostname, User: c.User, WorkingDir: c.WorkingDirectory, Entrypoint: strslice.StrSlice(c.EntryPoint), Cmd: strslice.StrSlice(c.Command),
+		Env: pairs(all), Tty: c.Terminal, OpenStdin: c.Interactive, Labels: r.labels(c), NetworkDisabled: c.DisableNetworking, ExposedPorts: nat.PortSet{},
+	}
+	if h := c.Health; h != nil {
+		cfg.Healthcheck = &container.HealthConfig{Test: h.Command, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, Retries: h.Retries}
+	}
+	host := &container.HostConfig{
+		Binds: r.binds(c), Privileged: c.Privileged, ReadonlyRootfs: c.ReadOnlyRoot, DNS: c.DNSServers, DNSSearch: c.DNSSearch, SecurityOpt: c.DockerSecurityOptions,
+		Sysctls: c.Sysctls, CapAdd: c.Linux.AddCapabilities, CapDrop: c.Linux.DropCapabilities, ShmSize: c.Linux.SharedMemory * mib, PortBindings: nat.PortMap{},
+	}
+	if c.Linux.Init {
+		host.Init = &c.Linux.Init
+	}
+	r.resources(c, host)
+	r.network(c, cfg, host)
+	for _, v := range c.VolumesFrom {
+		mode := ":rw"
+		if v.ReadOnly {
+			mode = ":ro"
+		}
+		host.VolumesFrom = append(host.VolumesFrom, containerName(t, v.Container)+mode)
+	}
+	for n, a := range c.ExtraHosts {
+		host.ExtraHosts = append(host.ExtraHosts, n+":"+a)
+	}
+	slices.Sort(host.ExtraHosts)
+	for _, f := range c.Linux.Tmpfs {
+		if host.Tmpfs == nil {
+			host.Tmpfs = map[string]string{}
+		}
+		host.Tmpfs[f.Path] = strings.Join(append([]string{fmt.Sprintf("size=%dm", f.Size)}, f.Options...), ",")
+	}
+	if c.Log != nil {
+		if host.LogConfig, err = r.logs(ctx, c, secretLogs); err != nil {
+			return nil, nil, err
+		}
+	}
+	return cfg, host, nil
+}
+
+func pairs(env map[string]string) []string {
+	list := make([]string, 0, len(env))
+	for _, n := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, n+"="+env[n])
+	}
+	return list
+}
+
+// labels are the container's own with those by which it is found again.
+func (r *runner) labels(c *machine.Container) map[string]string {
+	t := &r.k.Task
+	l := map[string]string{}
+	maps.Copy(l, c.Labels)
+	maps.Copy(l, map[string]string{
+		labelTask: t.ARN, labelCluster: t.Cluster, labelFamily: t.Family, labelRevision: strconv.Itoa(int(t.Revision)), labelContainer: c.Name, labelOwner: r.m.o.Owner,
+	})
+	return l
+}
+
+func (r *runner) resources(c *machine.Container, h *container.HostConfig) {
+	const leastShares = 2 // fewer the kernel does not know
+	h.CPUShares = max(c.CPU, leastShares)
+	h.Memory, h.MemoryReservation = c.Memory*mib, c.MemoryReservation*mib
+	if c.Memory == 0 && r.k.Task.Memory != 0 {
+		h.Memory = r.k.Task.Memory * mib
+	}
+	if s := c.Linux.MaxSwap; s != nil {
+		h.MemorySwap = (c.Memory + *s) * mib
+	}
+	h.MemorySwappiness = c.Linux.Swappiness
+	for _, u := range c.Ulimits {
+		h.Ulimits = append(h.Ulimits, &units.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
+	}
+	for _, d := range c.Linux.Devices {
+		to, mode := d.Container, "rwm"
+		if to == "" {
+			to = d.Host
+		}
+		if len(d.Permissions) > 0 {
+			mode = ""
+			for _, p := range d.Permissions {
+				mode += p[:1]
+			}
+		}
+		h.Devices = append(h.Devices, container.DeviceMapping{PathOnHost: d.Host, PathInContainer: to, CgroupPermissions: mode})
+	}
+	h.CgroupParent = r.cgroup()
+}
+
+// network joins the container to the task's network and asks for its ports.
+func (r *runner) network(c *machine.Container, cfg *container.Config, h *container.HostConfig) {
+	t := &r.k.Task
+	switch {
+	case t.NetworkMode == "awsvpc":
+		h.NetworkMode, cfg.Hostname = container.NetworkMode("container:"+r.pause()), ""
+	case t.NetworkMode == "host":
+		h.NetworkMode = "host"
+	case t.NetworkMode == "none" || c.DisableNetworking:
+		h.NetworkMode = "none"
+	default:
+		h.NetworkMode = "bridge"
+		for _, l := range c.Links {
+			name, alias, given := strings.Cut(l, ":")
+			if !given {
+				alias = name
+			}
+			h.Links = append(h.Links, containerName(t, name)+":"+alias)
+		}
+		for _, p := range c.Ports {
+			expose(p, cfg, h)
+		}
+	}
+	switch t.PidMode {
+	case "host":
+		h.PidMode = "host"
+	case "task":
+		if p := r.pause(); p != "" {
+			h.PidMode = container.PidMode("container:" + p)
+		}
+	}
+	switch t.IpcMode {
+	case "host", "none":
+		h.IpcMode = container.IpcMode(t.IpcMode)
+	case "task":
+		if p := r.pause(); p != "" {
+			h.IpcMode = container.IpcMode("container:" + p)
+		}
+	}
+}
+
+func expose(p machine.Port, cfg *container.Config, h *container.HostConfig) {
+	add := func(number int32, host string) {
+		port := nat.Port(fmt.Sprintf("%d/%s", number, p.Protocol))
+		cfg.ExposedPorts[port] = struct{}{}
+		h.PortBindings[port] = append(h.PortBindings[port], nat.PortBinding{HostPort: host})
+	}
+	if first, last, ok := portRange(p.ContainerPortRange); ok {
+		for n := first; n <= last; n++ {
+			add(n, "")
+		}
+		return
+	}
+	host := ""
+	if p.HostPort != 0 {
+		host = strconv.Itoa(int(p.HostPort))
+	}
+	add(p.ContainerPort, host)
+}
+
+func portRange(s string) (first, last int32, ok bool) {
+	a, b, both := strings.Cut(s, "-")
+	from, err1 := strconv.ParseUint(a, 10, 16)
+	until, err2 := strconv.ParseUint(b, 10, 16)
+	return int32(from), int32(until), both && err1 == nil && err2 == nil
+}
+
+// logs are the driver and its options, with what only the server knows.
+func (r *runner) logs(ctx context.Context, c *machine.Container, secret map[string]string) (container.LogConfig, error) {
+	o := map[string]string{}
+	maps.Copy(o, c.Log.Options)
+	maps.Copy(o, secret)
+	if c.Log.Driver == "awslogs" {
+		more, err := r.m.o.Keeper.LogOptions(ctx, r.k.Task, c.Name)
+		if err != nil {
+			return container.LogConfig{}, err
+		}
+		prefix := o["awslogs-stream-prefix"]
+		delete(o, "awslogs-stream-prefix") // the agent's own; Docker does not know it
+		if prefix != "" {
+			id := r.k.Task.ARN[strings.LastIndex(r.k.Task.ARN, "/")+1:]
+			o["awslogs-stream"] = prefix + "/" + c.Name + "/" + id
+		}
+		maps.Copy(o, more)
+	}
+	return container.LogConfig{Type: c.Log.Driver, Config: o}, nil
+}

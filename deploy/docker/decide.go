@@ -1,0 +1,175 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"drydock/deploy/machine"
+)
+
+// advance finds what can be done to get the task to run. The caller has the lock.
+func (r *runner) advance() (jobs []func(context.Context)) {
+	if !r.pulled {
+		if !r.pulling {
+			r.pulling = true
+			if r.k.State.PullStarted.IsZero() {
+				r.k.State.PullStarted = r.m.o.Now()
+			}
+			jobs = append(jobs, r.pullAll)
+		}
+		return jobs
+	}
+	if holds(&r.k.Task) && r.k.Pause == "" {
+		if !r.busy[pauseName] {
+			r.busy[pauseName] = true
+			jobs = append(jobs, r.provision)
+		}
+		return jobs
+	}
+	for _, c := range r.k.Task.Containers {
+		s := r.state(c.Name)
+		if r.busy[c.Name] || s.Status != machine.Pending && !r.again[c.Name] || !r.ready(c) {
+			continue
+		}
+		r.busy[c.Name] = true
+		jobs = append(jobs, func(ctx context.Context) { r.startContainer(ctx, c.Name) })
+	}
+	return jobs
+}
+
+// ready reports whether what a container waits for has come. The caller has the lock.
+func (r *runner) ready(c machine.Container) bool {
+	for _, d := range c.DependsOn {
+		if !r.met(d) {
+			return false
+		}
+	}
+	for _, l := range c.Links {
+		if r.state(linked(l)).Status != machine.Running {
+			return false
+		}
+	}
+	for _, v := range c.VolumesFrom {
+		if r.state(v.Container).RuntimeID == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *runner) met(d machine.Dependency) bool {
+	s := r.state(d.Container)
+	switch d.Condition {
+	case "START":
+		return !s.Started.IsZero()
+	case "COMPLETE":
+		return s.Status == machine.Stopped
+	case "SUCCESS":
+		return s.Status == machine.Stopped && s.ExitCode != nil && *s.ExitCode == 0
+	case "HEALTHY":
+		return s.Health == machine.Healthy
+	}
+	return false
+}
+
+// hopeless is why a container waits in vain, empty while it does not. The caller has
+// the lock.
+func (r *runner) hopeless(c machine.Container, d machine.Dependency) string {
+	if r.met(d) {
+		return ""
+	}
+	s := r.state(d.Container)
+	if s.RuntimeID == "" {
+		return ""
+	}
+	since, waited := r.waited[d.Container]
+	if !waited {
+		r.waited[d.Container], since = r.m.o.Now(), r.m.o.Now()
+	}
+	limit := r.container(d.Container).StartTimeout
+	switch {
+	case s.Status == machine.Stopped && (d.Condition == "SUCCESS" || d.Condition == "HEALTHY"):
+		return fmt.Sprintf("Container %s waits for container %s to be %s, which has stopped.", c.Name, d.Container, d.Condition)
+	case limit > 0 && r.m.o.Now().Sub(since) > limit:
+		return fmt.Sprintf("Timed out: container %s waits for container %s to be %s for more than %s.", c.Name, d.Container, d.Condition, limit)
+	}
+	return ""
+}
+
+// unwind finds which containers can be stopped: those that no other one that runs
+// depends on. The caller has the lock.
+func (r *runner) unwind() (jobs []func(context.Context)) {
+	left := 0
+	for i := range r.k.State.Containers {
+		s := &r.k.State.Containers[i]
+		if s.Status == machine.Stopped && !r.busy[s.Name] {
+			continue
+		}
+		left++
+		if r.busy[s.Name] {
+			continue
+		}
+		if s.RuntimeID == "" {
+			s.Status = machine.Stopped
+			left--
+			continue
+		}
+		if r.needed(s.Name) {
+			continue
+		}
+		r.busy[s.Name] = true
+		name, id, patience := s.Name, s.RuntimeID, r.container(s.Name).StopTimeout
+		jobs = append(jobs, func(ctx context.Context) { r.stopContainer(ctx, name, id, patience) })
+	}
+	if left == 0 && r.k.Pause != "" && !r.busy[pauseName] {
+		r.busy[pauseName] = true
+		jobs = append(jobs, r.deprovision)
+	}
+	return jobs
+}
+
+// needed reports whether a container that runs depends on this one. The caller has
+// the lock.
+func (r *runner) needed(name string) bool {
+	return slices.ContainsFunc(r.k.Task.Containers, func(c machine.Container) bool {
+		if r.state(c.Name).Status != machine.Running || c.Name == name {
+			return false
+		}
+		return slices.ContainsFunc(c.DependsOn, func(d machine.Dependency) bool { return d.Container == name }) ||
+			slices.ContainsFunc(c.Links, func(l string) bool { return linked(l) == name })
+	})
+}
+
+// done ends what was done to a container.
+func (r *runner) done(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.busy, name)
+	delete(r.again, name)
+}
+
+// failed ends the task because of what could not be done.
+func (r *runner) failed(name, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.busy, name)
+	if name != "" && name != pauseName {
+		r.state(name).Reason = why
+	}
+	r.ending(machine.TaskFailedToStart, why)
+}
+
+// stopContainer has a container end: by its stop signal, and when that has not helped
+// in time, by force.
+func (r *runner) stopContainer(ctx context.Context, name, id string, patience time.Duration) {
+	defer r.done(name)
+	if err := r.m.halt(ctx, id, patience); err != nil && ctx.Err() == nil {
+		r.m.o.Log.WarnContext(ctx, "a container could not be stopped", "task", r.k.Task.ARN, "container", name, "error", err)
+		select { // look again, but not at once
+		case <-ctx.Done():
+		case <-time.After(retryConnection):
+		}
+	}
+}

@@ -1,0 +1,68 @@
+// Command probe is what tests run in containers.
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func main() {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	args := os.Args[1:]
+	for len(args) > 0 {
+		arg := func() string { args = args[1:]; return args[0] }
+		switch args[0] {
+		case "say":
+			fmt.Println(arg())
+		case "env":
+			fmt.Println(os.Getenv(arg()))
+		case "sleep":
+			d, err := time.ParseDuration(arg())
+			if err != nil {
+				panic(err)
+			}
+			time.Sleep(d)
+		case "exit":
+			code, err := strconv.Atoi(arg())
+			if err != nil {
+				panic(err)
+			}
+			os.Exit(code)
+		case "exists":
+			if _, err := os.Stat(arg()); err != nil {
+				os.Exit(1)
+			}
+			os.Exit(0)
+		case "write":
+			if err := os.WriteFile(arg(), nil, 0o644); err != nil {
+				fmt.Println(err)
+				os.Exit(1)
+			}
+		case "serve":
+			go http.ListenAndServe(":"+arg(), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				host, _ := os.Hostname()
+				fmt.Fprintln(w, "hello from", host, os.Getenv("COLOUR"))
+			}))
+		case "eat": // MiB
+			n, _ := strconv.Atoi(arg())
+			b := make([]byte, n<<20)
+			for i := range b {
+				b[i] = byte(i)
+			}
+			fmt.Println(len(b))
+		case "deaf":
+			signal.Ignore(syscall.SIGTERM)
+		case "wait":
+			<-stop
+			fmt.Println("stopped")
+			os.Exit(0)
+		}
+		args = args[1:]
+	}
+}
