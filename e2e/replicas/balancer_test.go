@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,7 @@ const patience = 5 * time.Second
 // It is plain: the next one is tried where none listens, as all balancers do, and a
 // request that was sent is never sent again.
 type balancer struct {
+	t       testing.TB
 	address string
 
 	mu      sync.Mutex
@@ -42,16 +44,18 @@ type balancer struct {
 }
 
 func (b *balancer) start(t testing.TB) {
+	b.t = t
 	b.answers, b.doubts = map[string]int{}, map[string]int{}
 	proxy := &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.Out.Host = r.In.Host },
-		Transport:      &next{b, &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: patience, DisableCompression: true}},
+		Transport:      &asker{b, &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: patience, DisableCompression: true}},
 		FlushInterval:  -1,
 		ErrorLog:       log.New(io.Discard, "", 0),
 		ModifyResponse: b.note,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if !errors.Is(err, context.Canceled) {
 				b.count(fmt.Sprintf("balancer: %s: 502", kind(r)))
+				b.t.Logf("%s %s: %v", r.Method, r.URL.Path, err)
 			}
 			b.doubt(r)
 			http.Error(w, "502 Bad Gateway", http.StatusBadGateway)
@@ -78,11 +82,12 @@ func (b *balancer) add(server string) {
 	b.servers = append(b.servers, u)
 }
 
-func (b *balancer) next() (server *url.URL, all int) {
+// order is all servers, beginning with the one whose turn it is.
+func (b *balancer) order() []*url.URL {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.turn++
-	return b.servers[b.turn%len(b.servers)], len(b.servers)
+	b.turn = (b.turn + 1) % len(b.servers)
+	return slices.Concat(b.servers[b.turn:], b.servers[:b.turn])
 }
 
 func (b *balancer) count(what string) {
@@ -128,25 +133,24 @@ func kind(r *http.Request) string {
 	return r.Method + " " + r.URL.Path
 }
 
-// next is a RoundTripper that asks one server after the other.
-type next struct {
+// asker is a RoundTripper that asks the server whose turn it is, or else the next.
+type asker struct {
 	b  *balancer
 	to http.RoundTripper
 }
 
-func (n *next) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a *asker) RoundTrip(r *http.Request) (answer *http.Response, err error) {
 	body := r.Body
-	for tried := 0; ; {
-		server, all := n.b.next()
+	for _, server := range a.b.order() {
 		r.URL.Scheme, r.URL.Host = server.Scheme, server.Host
 		if body != nil {
 			r.Body = io.NopCloser(body) // a request that could not be sent closes it
 		}
-		answer, err := n.to.RoundTrip(r)
+		answer, err = a.to.RoundTrip(r)
 		var unreachable *net.OpError
-		if tried++; tried < all && errors.As(err, &unreachable) && unreachable.Op == "dial" {
-			continue
+		if !errors.As(err, &unreachable) || unreachable.Op != "dial" {
+			break
 		}
-		return answer, err
 	}
+	return answer, err
 }

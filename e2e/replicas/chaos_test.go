@@ -109,7 +109,7 @@ func TestImagesAreWholeWhateverBecomesOfServers(t *testing.T) {
 		}
 	}
 	t.Logf("DRYDOCK_REPLICAS_SEED=%d", seed)
-	l := &ledger{images: map[string]string{}, tries: map[string]int{}, failures: map[string]int{}}
+	l := newLedger()
 	engine := harness.Docker(t, f.front.AWSEnv())
 	cranes := []*craneWorker{newCraneWorker(t, f, 1), newCraneWorker(t, f, 2)}
 	workers := []worker{
@@ -166,6 +166,44 @@ func TestImagesAreWholeWhateverBecomesOfServers(t *testing.T) {
 	t.Logf("read %d MiB from all servers in %v", bytes>>20, time.Since(begun).Round(time.Millisecond))
 }
 
+// TestServersThatAreStartedAnewOneByOneAreNotNoticed ends the servers in order, one
+// after the other, as whoever brings a new version does.
+func TestServersThatAreStartedAnewOneByOneAreNotNoticed(t *testing.T) {
+	f := newFleet(t, 2)
+	l := newLedger()
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for _, w := range []worker{newCraneWorker(t, f, 1), newPlainWorker(t, f, 1, 1), newPlainWorker(t, f, 2, 2)} {
+		all.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				if err := w.round(l, n); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for n := range 8 {
+		time.Sleep(500 * time.Millisecond)
+		s := f.servers[n%len(f.servers)]
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+		start(t, s)
+	}
+	cancel()
+	all.Wait()
+	t.Logf("pushed %d images; tries %v", len(l.images), l.tries)
+	if len(l.failures) > 0 {
+		t.Errorf("of those failed %v", l.failures)
+	}
+	for what, n := range f.answers {
+		if strings.HasSuffix(what, "502") {
+			t.Errorf("%d x %s", n, what)
+		}
+	}
+}
+
 // ledger is what clients were told of.
 type ledger struct {
 	mu sync.Mutex
@@ -173,6 +211,10 @@ type ledger struct {
 	// colon between.
 	images          map[string]string
 	tries, failures map[string]int
+}
+
+func newLedger() *ledger {
+	return &ledger{images: map[string]string{}, tries: map[string]int{}, failures: map[string]int{}}
 }
 
 // stored notes an image that was acknowledged.
