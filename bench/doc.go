@@ -9,14 +9,14 @@
 //	          bucket of its own, and neither redirects pulls there. How often it was
 //	          called is counted in its access log
 //	replicas  one replica of drydock, then two, on one PostgreSQL database and one
-//	          bucket. Each may use one processor
+//	          bucket, each held to a part of one processor (which takes root)
 //
 // The client shares the machine's cores with the servers, so it does as little as
 // it can: connections are kept, requests and digests are made before the clock
 // starts, large bodies are sent from memory by sendfile, and what is pulled over
 // plain HTTP is discarded in the kernel. What the client costs all the same is in
-// the table. Two replicas are faster than one only by what client and database
-// leave of the machine.
+// the table. Unheld, two replicas would be faster than one only by what client and
+// database leave of the machine.
 //
 //	make bench BENCHFLAGS="-on s3 -rounds 5 -only push,pull"
 package main

@@ -33,6 +33,7 @@ func run(ctx context.Context) (err error) {
 	flag.StringVar(&o.stock, "stock", ".cache/bin/registry", "the stock registry program")
 	flag.StringVar(&o.s3, "s3", ".cache/bin/versitygw", "the S3 server's program")
 	flag.Int64Var(&o.large, "large", 512<<20, "size of the large blob in bytes")
+	flag.IntVar(&o.share, "share", 10, "hundredths of a processor that each replica may use")
 	flag.BoolVar(&o.verbose, "v", false, "tell of each measurement")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -75,6 +76,7 @@ type options struct {
 	dir, only, on      string
 	drydock, stock, s3 string
 	large              int64
+	share              int
 	verbose            bool
 }
 

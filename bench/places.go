@@ -66,7 +66,8 @@ func compare(ctx context.Context, o options, p place, list []workload) error {
 }
 
 // onReplicas compares one replica of drydock with two, on one PostgreSQL database
-// and one bucket.
+// and one bucket. Client and database need the same processors: so that they leave
+// something for a second replica to use, each is held to a part of one.
 func onReplicas(ctx context.Context, o options, large *largeBlob) error {
 	p := place{title: "replicas", dir: filepath.Join(o.dir, "replicas")}
 	if err := os.Mkdir(p.dir, 0o700); err != nil {
@@ -77,6 +78,7 @@ func onReplicas(ctx context.Context, o options, large *largeBlob) error {
 	if len(list) == 0 {
 		return nil
 	}
+	fmt.Printf("\neach replica is held to %d%% of one processor\n", o.share)
 	var err error
 	if p.db, err = startDatabase(ctx, filepath.Join(p.dir, "postgres")); err != nil {
 		return err
@@ -86,12 +88,22 @@ func onReplicas(ctx context.Context, o options, large *largeBlob) error {
 		return err
 	}
 	defer p.s3.stop()
+	held, err := newShares()
+	if err != nil {
+		return err
+	}
+	defer held.end()
 	two := newDrydock(o, p, 2)
 	two.name = "two"
+	defer two.stop()
 	if _, err := two.start(ctx); err != nil {
 		return err
 	}
-	defer two.stop()
+	for _, cmd := range two.running {
+		if err := held.hold(cmd.Process.Pid, o.share); err != nil {
+			return fmt.Errorf("hold a replica to %d hundredths of a processor: %w", o.share, err)
+		}
+	}
 	if err := two.createRepositories(ctx, repositories()); err != nil {
 		return fmt.Errorf("%w\n%s", err, two.log)
 	}

@@ -26,8 +26,7 @@ type place struct {
 
 const drydockBucket, stockBucket = "drydock", "stock"
 
-// newDrydock is drydock as it comes, or that many replicas of it. Of those each may
-// use one processor: they stand for machines.
+// newDrydock is drydock as it comes, or that many replicas of it.
 func newDrydock(o options, p place, replicas int) *server {
 	s := &server{name: "drydock", log: &tail{}, s3: p.s3, bucket: drydockBucket, db: p.db}
 	for range replicas {
@@ -41,7 +40,7 @@ func newDrydock(o options, p place, replicas int) *server {
 		env = append(env, "DRYDOCK_S3_ACCESS_KEY_ID="+s3KeyID, "DRYDOCK_S3_SECRET_ACCESS_KEY="+s3Secret)
 	}
 	if p.db != nil {
-		env = append(env, "DRYDOCK_DB="+p.db.url, "DRYDOCK_SEAL_KEY="+base64.StdEncoding.EncodeToString(make([]byte, 32)), "GOMAXPROCS=1")
+		env = append(env, "DRYDOCK_DB="+p.db.url, "DRYDOCK_SEAL_KEY="+base64.StdEncoding.EncodeToString(make([]byte, 32)))
 	}
 	s.commands = func() []*exec.Cmd {
 		var cmds []*exec.Cmd
