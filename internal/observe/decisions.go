@@ -35,8 +35,12 @@ func (d *Decisions) Authorize(ctx context.Context, r auth.Request) error {
 		d.count(r.Action, "deny")
 		d.write(ctx, slog.LevelInfo, "refused", r, denied.Because)
 	default:
+		level := slog.LevelError
+		if errors.Is(err, context.Canceled) {
+			level = slog.LevelDebug // who asked has left
+		}
 		d.count(r.Action, "error")
-		d.write(ctx, slog.LevelError, "no authorisation decision was reached", r, err.Error())
+		d.write(ctx, level, "no authorisation decision was reached", r, err.Error())
 	}
 	return err
 }
