@@ -50,6 +50,12 @@ type Verified struct {
 // broken off.
 var ErrNothingToResume = errors.New("no verification was broken off: begin one without --resume")
 
+// ErrNotThere is returned, before anything is changed, by a verification that is to
+// repair where nothing is that should be: more likely than that all was lost is that
+// the storage is not where it is looked for.
+var ErrNotThere = errors.New("of the layers that were looked for first none is there: " +
+	"see whether the disk is mounted, or the bucket the right one; if all of them are really lost, go on with --resume")
+
 // ErrOvertaken is returned by a verification when another one has begun.
 var ErrOvertaken = errors.New("another verification has begun and goes on in place of this one")
 
@@ -62,11 +68,16 @@ const (
 // Verify compares all that is recorded with all that is stored, while people push
 // and pull. Whatever looks wrong is looked at again in a transaction, so that what
 // changes meanwhile is not taken for a problem. Errors: ErrNothingToResume,
-// ErrOvertaken, and what Found and Progress return.
+// ErrOvertaken, ErrNotThere, and what Found and Progress return.
 func (r *Registry) Verify(ctx context.Context, o VerifyOptions) (Verified, error) {
 	v := &verification{r: r, o: o}
 	if err := v.begin(ctx, byHand); err != nil {
 		return Verified{}, err
+	}
+	if o.Repair && !o.Resume {
+		if err := v.isThere(ctx); err != nil {
+			return v.count, err
+		}
 	}
 	err := v.run(ctx)
 	return v.count, err
@@ -85,6 +96,8 @@ type verification struct {
 	saved, told time.Time
 	// paced, where set, is asked before each blob whether its time has come.
 	paced func(digest string) error
+	// unreadable is how many blobs in a row could not be read.
+	unreadable int
 	// duty, where set, is how many times as long as it works it rests.
 	duty int
 }

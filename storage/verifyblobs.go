@@ -19,6 +19,49 @@ type defect struct {
 	says string
 }
 
+// isThere looks for a few files before anything is repaired. Errors: ErrNotThere.
+func (v *verification) isThere(ctx context.Context) error {
+	const few = 5
+	list, err := meta.SurveyBlobs(ctx, v.r.db.Reader(), "", pageSize)
+	if err != nil {
+		return fmt.Errorf("list the first blobs: %w", err)
+	}
+	missing := 0
+	for _, b := range list {
+		if b.Content != nil {
+			continue
+		}
+		wrong, err := v.inspect(ctx, b.Blob, false)
+		if err != nil {
+			return err
+		}
+		if wrong == nil || wrong.kind != BlobMissing {
+			return nil
+		}
+		missing++
+	}
+	if missing >= few {
+		return ErrNotThere
+	}
+	return nil
+}
+
+// tooMany is how many blobs in a row may be unreadable before it is taken for a
+// failure of the storage, and not theirs.
+const tooMany = 20
+
+// unread counts blobs in a row that cannot be read.
+func (v *verification) unread(wrong *defect) error {
+	if wrong == nil || wrong.kind != BlobUnreadable {
+		v.unreadable = 0
+		return nil
+	}
+	if v.unreadable++; v.unreadable > tooMany {
+		return fmt.Errorf("%d layers in a row cannot be read, so it is not about them: %s", v.unreadable, wrong.says)
+	}
+	return nil
+}
+
 // blobs looks at every blob that is recorded.
 func (v *verification) blobs(ctx context.Context) error {
 	q := v.r.db.Reader()
@@ -38,6 +81,9 @@ func (v *verification) blobs(ctx context.Context) error {
 			}
 		}
 		wrong, err := v.inspect(ctx, b.Blob, v.o.Deep)
+		if err == nil {
+			err = v.unread(wrong)
+		}
 		if err != nil || wrong == nil {
 			return err
 		}
