@@ -22,7 +22,7 @@ func howLong() time.Duration {
 	if long() {
 		return 3 * time.Minute
 	}
-	return 20 * time.Second
+	return 12 * time.Second
 }
 
 // disturb kills, stops and ends servers at random until ctx ends, and leaves all of
@@ -36,7 +36,8 @@ func (f *fleet) disturb(ctx context.Context, t *testing.T, random *rand.Rand) (d
 		idle <- s
 	}
 	var all sync.WaitGroup
-	for {
+	kinds := []string{"killed", "paused", "killed", "ended", "paused"}
+	for n := 0; ; n++ {
 		select {
 		case busy <- struct{}{}:
 		case <-ctx.Done():
@@ -44,7 +45,7 @@ func (f *fleet) disturb(ctx context.Context, t *testing.T, random *rand.Rand) (d
 			return done
 		}
 		s := <-idle
-		how := []string{"killed", "killed", "paused", "paused", "ended"}[random.IntN(5)]
+		how := kinds[n%len(kinds)]
 		away := time.Duration(200+random.IntN(2500)) * time.Millisecond
 		if how == "paused" && random.IntN(3) == 0 {
 			away += patience // longer than anybody waits
@@ -75,7 +76,7 @@ func (f *fleet) disturb(ctx context.Context, t *testing.T, random *rand.Rand) (d
 			idle <- s
 			<-busy
 		})
-		pause := time.Duration(500+random.IntN(2500)) * time.Millisecond
+		pause := time.Duration(300+random.IntN(1700)) * time.Millisecond
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -100,6 +101,7 @@ func start(t *testing.T, s *harness.Server) {
 // balancer while the servers behind it are disturbed. What was acknowledged is whole
 // in the end, from each server, and what failed went well when it was done again.
 func TestImagesAreWholeWhateverBecomesOfServers(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3)
 	seed := rand.Uint64()
 	if given := os.Getenv("DRYDOCK_REPLICAS_SEED"); given != "" {
@@ -169,6 +171,7 @@ func TestImagesAreWholeWhateverBecomesOfServers(t *testing.T) {
 // TestServersThatAreStartedAnewOneByOneAreNotNoticed ends the servers in order, one
 // after the other, as whoever brings a new version does.
 func TestServersThatAreStartedAnewOneByOneAreNotNoticed(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 2)
 	l := newLedger()
 	ctx, cancel := context.WithCancel(t.Context())
