@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -241,28 +242,40 @@ func TestFaultsThatStayAreErrors(t *testing.T) {
 // A part of an upload that somebody threw away meanwhile says that it is gone.
 func TestAnUploadThatWasThrownAwayMeanwhileIsGone(t *testing.T) {
 	t.Parallel()
-	o := options(t, s3test.Start(t))
-	d := open(t, o)
-	w, err := d.Begin(t.Context(), "/u/1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	if _, err := w.Write(make([]byte, 20<<20)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := open(t, o).Delete(t.Context(), "/u/1"); err != nil {
-		t.Fatal(err)
-	}
-	_, err = w.Write(make([]byte, 40<<20))
-	if err == nil {
-		_, err = w.Flush(t.Context())
-	}
-	if !errors.Is(err, blob.ErrNotFound) {
-		t.Errorf("got %v", err)
+	for _, told := range []bool{true, false} {
+		o := options(t, s3test.Start(t))
+		thrower := open(t, o)
+		var thrown atomic.Bool
+		o.Wrap = func(next Doer) Doer {
+			return doer(func(r *http.Request) (*http.Response, error) {
+				if thrown.Load() && !told && operation(r) == "UploadPart" {
+					return nil, syscall.ECONNRESET // as when the answer comes before all is sent
+				}
+				return next.Do(r)
+			})
+		}
+		w, err := open(t, o).Begin(t.Context(), "/u/1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		if _, err := w.Write(make([]byte, 20<<20)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := thrower.Delete(t.Context(), "/u/1"); err != nil {
+			t.Fatal(err)
+		}
+		thrown.Store(true)
+		_, err = w.Write(make([]byte, 40<<20))
+		if err == nil {
+			_, err = w.Flush(t.Context())
+		}
+		if !errors.Is(err, blob.ErrNotFound) {
+			t.Errorf("told %v: got %v", told, err)
+		}
 	}
 }
 

@@ -58,10 +58,24 @@ func (d *Driver) sendPart(ctx context.Context, key, id string, number int32, b *
 	}
 	out, err := d.client.UploadPart(ctx, in, options...)
 	if err != nil {
-		return part{}, failed("write part "+strconv.Itoa(int(number))+" of", key, err)
+		return part{}, failed("write part "+strconv.Itoa(int(number))+" of", key, d.answered(ctx, key, id, err))
 	}
 	p.etag = bare(out.ETag)
 	return p, nil
+}
+
+// answered finds out why a part could not be sent. A service may answer that there
+// is no such upload, and close the connection on what is still being sent: then the
+// answer is lost with the connection.
+func (d *Driver) answered(ctx context.Context, key, id string, err error) error {
+	if status(err) != 0 || ctx.Err() != nil {
+		return err
+	}
+	_, gone := d.client.ListParts(ctx, &s3.ListPartsInput{Bucket: &d.o.Bucket, Key: &key, UploadId: &id, MaxParts: aws.Int32(1)})
+	if gone != nil && isMissing(gone) {
+		return gone
+	}
+	return err
 }
 
 // copyPart makes a part of bytes that an object has.
