@@ -83,11 +83,8 @@ func (r *runner) configure(ctx context.Context, c *machine.Container, from strin
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.Privileged && !r.m.o.Privileged {
-		return nil, nil, fmt.Errorf("privileged containers are not allowed on this machine")
-	}
-	if len(c.Linux.Devices) > 0 && !r.m.o.Privileged {
-		return nil, nil, fmt.Errorf("devices of this machine are not given to containers")
+	if what := r.privilege(c); what != "" && !r.m.o.Privileged {
+		return nil, nil, fmt.Errorf("%s are not allowed on this machine: its owner has to allow them with --allow-privileged-tasks", what)
 	}
 	all := map[string]string{}
 	maps.Copy(all, secret)
@@ -132,6 +129,29 @@ func (r *runner) configure(ctx context.Context, c *machine.Container, from strin
 		}
 	}
 	return cfg, host, nil
+}
+
+// privilege is what a container wants that would give it power over the machine.
+func (r *runner) privilege(c *machine.Container) string {
+	t := &r.k.Task
+	switch {
+	case c.Privileged:
+		return "privileged containers"
+	case len(c.Linux.Devices) > 0:
+		return "devices of the machine"
+	case len(c.DockerSecurityOptions) > 0:
+		return "Docker's security options"
+	case t.PidMode == "host" || t.IpcMode == "host":
+		return "processes beside those of the machine"
+	case slices.ContainsFunc(c.Linux.AddCapabilities, func(s string) bool { return s != "SYS_PTRACE" && s != "NET_BIND_SERVICE" }):
+		return "further capabilities"
+	}
+	for _, m := range c.Mounts {
+		if slices.ContainsFunc(t.Volumes, func(v machine.Volume) bool { return v.Name == m.Volume && v.HostPath != "" }) {
+			return "folders of the machine"
+		}
+	}
+	return ""
 }
 
 func pairs(env map[string]string) []string {

@@ -25,11 +25,13 @@ import (
 // Options is what a Reconciler is made of. All are needed.
 type Options struct {
 	DB meta.DB
-	// Machine is the machine to look after, and Home where it registers when it
-	// has not: an account, a region and a cluster, which is made if need be.
-	Machine machine.Machine
-	Home    Home
-	Now     func() time.Time
+	// Open finds the machine to look after; it is tried again where there is none
+	// yet. The reconciler closes it.
+	Open func(context.Context) (machine.Machine, error)
+	// Home is where the machine registers when it has not: an account, a region and
+	// a cluster, which is made if need be.
+	Home Home
+	Now  func() time.Time
 	// NewID makes an id for a container instance.
 	NewID func() (string, error)
 	Log   *slog.Logger
@@ -58,7 +60,8 @@ type Reconciler struct {
 	o    Options
 	wake chan struct{}
 
-	mu sync.Mutex
+	mu      sync.Mutex
+	machine machine.Machine // nil until there is one
 	// id is the machine's, known what it has: the last that it told of each task.
 	id    string
 	known map[string]machine.State
@@ -66,7 +69,7 @@ type Reconciler struct {
 
 // New makes a reconciler. It is an error to leave anything out.
 func New(o Options) (*Reconciler, error) {
-	if o.DB == nil || o.Machine == nil || o.Now == nil || o.NewID == nil || o.Log == nil || o.Woken == nil || o.Home.Cluster == "" {
+	if o.DB == nil || o.Open == nil || o.Now == nil || o.NewID == nil || o.Log == nil || o.Woken == nil || o.Home.Cluster == "" {
 		return nil, errors.New("a reconciler needs a database, a machine and its home, a clock, ids, a log and somebody to wake")
 	}
 	return &Reconciler{o: o, wake: make(chan struct{}, 1), known: map[string]machine.State{}}, nil
@@ -82,6 +85,10 @@ func (r *Reconciler) Wake() {
 
 // Run looks after the machine until the context ends.
 func (r *Reconciler) Run(ctx context.Context) error {
+	m := r.open(ctx)
+	if m == nil {
+		return nil
+	}
 	for ctx.Err() == nil {
 		err := r.attend(ctx)
 		if ctx.Err() != nil {
@@ -95,7 +102,39 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		}
 	}
 	r.connected(context.WithoutCancel(ctx), false)
+	return m.Close()
+}
+
+// open waits for the machine; nil when the context has ended first.
+func (r *Reconciler) open(ctx context.Context) machine.Machine {
+	for told := false; ctx.Err() == nil; told = true {
+		m, err := r.o.Open(ctx)
+		if err == nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.machine = m
+			return m
+		}
+		if !told {
+			r.o.Log.InfoContext(ctx, "there is no machine to run tasks on yet", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(tryAgain):
+		}
+	}
 	return nil
+}
+
+// Machine is the machine that is looked after. Errors: machine.ErrUnavailable while
+// there is none.
+func (r *Reconciler) Machine() (machine.Machine, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.machine == nil {
+		return nil, machine.ErrUnavailable
+	}
+	return r.machine, nil
 }
 
 // attend looks after the machine for as long as it can be reached.
@@ -109,7 +148,7 @@ func (r *Reconciler) attend(ctx context.Context) error {
 	var once sync.Once
 	failed := make(chan error, 1)
 	go func() {
-		err := r.o.Machine.Watch(ctx, func() { once.Do(func() { close(watching) }) }, func(s machine.State) { r.told(ctx, s) })
+		err := r.machine.Watch(ctx, func() { once.Do(func() { close(watching) }) }, func(s machine.State) { r.told(ctx, s) })
 		failed <- err
 	}()
 	select {
@@ -140,7 +179,7 @@ func (r *Reconciler) attend(ctx context.Context) error {
 
 // compare takes in all that the machine has.
 func (r *Reconciler) compare(ctx context.Context) error {
-	states, err := r.o.Machine.Tasks(ctx)
+	states, err := r.machine.Tasks(ctx)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (l *lab) id() (string, error) { return fmt.Sprintf("%032x", l.ids.Add(1)), 
 // begin runs a reconciler; stop ends it, as a server that is killed: at any moment.
 func (l *lab) begin() (r *Reconciler, stop func()) {
 	l.t.Helper()
-	r, err := New(Options{DB: l.db, Machine: l.machine, Home: home, Now: l.now, NewID: l.id, Log: slog.New(slog.DiscardHandler), Woken: func() {}})
+	r, err := New(Options{DB: l.db, Open: func(context.Context) (machine.Machine, error) { return l.machine, nil }, Home: home, Now: l.now, NewID: l.id, Log: slog.New(slog.DiscardHandler), Woken: func() {}})
 	if err != nil {
 		l.t.Fatal(err)
 	}

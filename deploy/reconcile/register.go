@@ -18,7 +18,7 @@ import (
 // register makes the machine a container instance, or finds which one it is, and
 // records what it has to offer now.
 func (r *Reconciler) register(ctx context.Context) error {
-	d, err := r.o.Machine.Describe(ctx)
+	d, err := r.machine.Describe(ctx)
 	if err != nil {
 		return err
 	}

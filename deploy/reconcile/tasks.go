@@ -44,13 +44,13 @@ func (r *Reconciler) see(ctx context.Context, t record.Task) error {
 			r.told(ctx, machine.State{ARN: arn, Status: machine.Stopped, StoppedAt: r.o.Now(), StopCode: t.Detail.StopCode, Reason: t.Detail.StopReason})
 			return nil
 		}
-		if err := r.o.Machine.Stop(ctx, arn, t.Detail.StopCode, t.Detail.StopReason); err != nil {
+		if err := r.machine.Stop(ctx, arn, t.Detail.StopCode, t.Detail.StopReason); err != nil {
 			return fmt.Errorf("stop task %s: %w", arn, err)
 		}
 	case !there && machine.Pending.Before(machine.Status(t.Status)):
 		r.gone(ctx, arn)
 	case !there:
-		if err := r.o.Machine.Start(ctx, t.Detail.Spec); err != nil {
+		if err := r.machine.Start(ctx, t.Detail.Spec); err != nil {
 			return fmt.Errorf("start task %s: %w", arn, err)
 		}
 		r.mu.Lock()
@@ -85,7 +85,7 @@ func (r *Reconciler) strangers(ctx context.Context, wanted map[string]bool) erro
 			continue // it has come since the list was made
 		}
 		if s.Status != machine.Stopped {
-			if err := r.o.Machine.Stop(ctx, s.ARN, machine.TerminationNotice, "No record tells of this task."); err != nil {
+			if err := r.machine.Stop(ctx, s.ARN, machine.TerminationNotice, "No record tells of this task."); err != nil {
 				failed = append(failed, fmt.Errorf("stop task %s: %w", s.ARN, err))
 			}
 			continue
@@ -93,7 +93,7 @@ func (r *Reconciler) strangers(ctx context.Context, wanted map[string]bool) erro
 		if err == nil && r.o.Now().UnixMilli()-t.StoppedAt < keptFor.Milliseconds() {
 			continue // it is kept to be looked at
 		}
-		if err := r.o.Machine.Forget(ctx, s.ARN); err != nil {
+		if err := r.machine.Forget(ctx, s.ARN); err != nil {
 			failed = append(failed, fmt.Errorf("forget task %s: %w", s.ARN, err))
 			continue
 		}
