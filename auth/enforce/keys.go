@@ -41,7 +41,9 @@ func (k *keys) Values(key string) ([]string, bool) {
 		return some(s.Account)
 	case "aws:principaltype":
 		return some(principalType(s.Kind))
-	case "aws:principalisawsservice", "aws:viaawsservice":
+	case "aws:principalisawsservice":
+		return some(strconv.FormatBool(s.Kind == policy.Service))
+	case "aws:viaawsservice":
 		return some("false")
 	case "aws:userid":
 		return some(s.UserID)

@@ -40,6 +40,12 @@ func isProvider(s string) bool {
 	return err == nil && a.Service == "iam" && strings.HasPrefix(a.Resource, providerKind+"/")
 }
 
+// isService reports whether a principal is a service of Amazon's, which has a name
+// and no ARN.
+func isService(s string) bool {
+	return strings.HasSuffix(s, ".amazonaws.com") && !strings.ContainsAny(s, ":/")
+}
+
 // place is a principal's ARN taken apart.
 type place struct {
 	account string

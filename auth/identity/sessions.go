@@ -172,6 +172,21 @@ func sessionPlace(id, account, owner string) string {
 	return "iam_session " + id + " " + account + " " + owner
 }
 
+// EndSessions ends the sessions of a role that have a name: their credentials are
+// unknown from then on. Errors: *NoSuchError and *InvalidError for the role.
+func (s *Store) EndSessions(ctx context.Context, roleARN, name string) error {
+	r, err := s.RoleByARN(ctx, roleARN)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, r.Account, func(q meta.Querier) error {
+		if _, err := q.ExecContext(ctx, `DELETE FROM iam_session WHERE owner_id = $1 AND name = $2`, r.ID, name); err != nil {
+			return fmt.Errorf("end the sessions %s of %s: %w", name, roleARN, err)
+		}
+		return nil
+	})
+}
+
 // afterlife is how long a session's record outlives the session: as long as a
 // registry password that was made at its very end.
 const afterlife = 12 * time.Hour

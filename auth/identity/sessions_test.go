@@ -60,6 +60,43 @@ func TestARolesSessionActsForTheRole(t *testing.T) {
 	}
 }
 
+func TestSessionsOfANameAreEnded(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	r, other := w.addRole(t, "deploy"), w.addRole(t, "other")
+	made := map[string]string{}
+	for key, n := range map[string]NewSession{
+		"ended": {Role: r.ARN(), Name: "a"}, "ended too": {Role: r.ARN(), Name: "a"}, "another name": {Role: r.ARN(), Name: "b"}, "another role": {Role: other.ARN(), Name: "a"},
+	} {
+		n.Lifetime = time.Hour
+		made[key] = got[Credentials](t)(w.CreateSession(ctx, n)).AccessKeyID
+		if !w.known(t, made[key]) {
+			t.Fatal(key)
+		}
+	}
+	must(t, w.EndSessions(ctx, r.ARN(), "a"))
+	for key, want := range map[string]bool{"ended": false, "ended too": false, "another name": true, "another role": true} {
+		if w.known(t, made[key]) != want {
+			t.Errorf("%s: known is not %v", key, want)
+		}
+	}
+	var none *NoSuchError
+	if err := w.EndSessions(ctx, r.ARN()+"x", "a"); !errors.As(err, &none) {
+		t.Error(err)
+	}
+}
+
+func TestAServiceIsWhoItsNameSays(t *testing.T) {
+	w := newWorld(t)
+	s := got[*Subject](t)(w.SubjectOf(t.Context(), "ecs-tasks.amazonaws.com"))
+	if s.Kind != policy.Service || s.ARN != "ecs-tasks.amazonaws.com" || s.Account != "" {
+		t.Errorf("%+v", s)
+	}
+	if _, err := w.SubjectOf(t.Context(), "ecs-tasks.example.com"); err == nil {
+		t.Error("a stranger is a service")
+	}
+}
+
 func TestASessionOfAClockThatWasAheadEndsWhenThatIsRight(t *testing.T) {
 	w := newWorld(t)
 	r := w.addRole(t, "deploy")

@@ -75,12 +75,16 @@ func (s *Store) Subject(ctx context.Context, accessKeyID string) (*Subject, erro
 
 // SubjectOf tells who would ask, if a principal did: a user, a role, a session
 // of a role, the root of an account, whoever has the token of an OpenID Connect
-// provider; a group stands for a user who has its policies alone. Errors:
+// provider, a service such as ecs-tasks.amazonaws.com; a group stands for a user who
+// has its policies alone. Errors:
 // *InvalidError, *NoSuchError.
 func (s *Store) SubjectOf(ctx context.Context, principalARN string) (*Subject, error) {
 	if isProvider(principalARN) {
 		// They have nothing yet, not even an account.
 		return &Subject{Subject: policy.Subject{Kind: policy.WebIdentity, ARN: principalARN}}, nil
+	}
+	if isService(principalARN) {
+		return &Subject{Subject: policy.Subject{Kind: policy.Service, ARN: principalARN}}, nil
 	}
 	p, err := parsePrincipal(principalARN)
 	if err != nil {

@@ -76,6 +76,16 @@ func (b *Box) For(purpose string) (*Box, error) {
 	return New(key, b.random)
 }
 
+// Derive returns bytes that follow from the key, a purpose and a name: the same each
+// time, and not to be guessed without the key. size is in bytes.
+func (b *Box) Derive(purpose, name string, size int) ([]byte, error) {
+	out, err := hkdf.Key(sha256.New, b.key, nil, "drydock "+purpose+"\x00"+name, size)
+	if err != nil {
+		return nil, fmt.Errorf("derive %s: %w", purpose, err)
+	}
+	return out, nil
+}
+
 // Seal encrypts text. Only a call of Open with the same place opens it again:
 // place names the record that the value belongs to, so that it cannot be moved
 // into another one.

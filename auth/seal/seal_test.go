@@ -179,3 +179,25 @@ func FuzzOpenTakesAnything(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatIsDerivedFollowsFromKeyPurposeAndName(t *testing.T) {
+	derive := func(b *Box, purpose, name string) string {
+		t.Helper()
+		out, err := b.Derive(purpose, name, 16)
+		if err != nil || len(out) != 16 {
+			t.Fatal(out, err)
+		}
+		return string(out)
+	}
+	one := derive(newBox(t, 1), "ids", "a")
+	if derive(newBox(t, 1), "ids", "a") != one {
+		t.Error("it is another one the second time")
+	}
+	for what, other := range map[string]string{
+		"another key": derive(newBox(t, 2), "ids", "a"), "another purpose": derive(newBox(t, 1), "id", "sa"), "another name": derive(newBox(t, 1), "ids", "b"),
+	} {
+		if other == one {
+			t.Errorf("%s: the same comes of it", what)
+		}
+	}
+}
