@@ -203,6 +203,24 @@ func (l *lab) becomes(arn string, want machine.Status) machine.State {
 	return machine.State{}
 }
 
+// get asks a container that runs, and may not listen yet.
+func (l *lab) get(url string) string {
+	l.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		a, err := http.Get(url)
+		if err == nil {
+			b, err := io.ReadAll(a.Body)
+			a.Body.Close()
+			if err == nil {
+				return string(b)
+			}
+		}
+		if time.Now().After(deadline) {
+			l.t.Fatalf("%s does not answer: %v", url, err)
+		}
+	}
+}
+
 func essential(name string, args ...string) machine.Container {
 	return machine.Container{Name: name, Essential: true, Command: args, Memory: 64}
 }
@@ -218,13 +236,8 @@ func TestATaskRunsOnDynamicPortsAndStopsInOrder(t *testing.T) {
 	if len(c.Bindings) != 1 || c.Bindings[0].HostPort < 1024 || c.RuntimeID == "" || c.ImageDigest != "sha256:abc" || s.PullStarted.IsZero() || s.Started.IsZero() {
 		t.Fatalf("%+v", s)
 	}
-	a, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/", c.Bindings[0].HostPort))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, _ := io.ReadAll(a.Body)
-	if !strings.Contains(string(b), "blue") {
-		t.Errorf("%s", b)
+	if got := l.get(fmt.Sprintf("http://127.0.0.1:%d/", c.Bindings[0].HostPort)); !strings.Contains(got, "blue") {
+		t.Error(got)
 	}
 	if stats, err := l.machine.Stats(t.Context(), arn, "web"); err != nil || !bytes.Contains(stats, []byte("memory_stats")) {
 		t.Errorf("%s, %v", stats, err)
@@ -340,11 +353,9 @@ func TestATaskHasAnAddressOfItsOwn(t *testing.T) {
 	if s.Address == "" || s.MAC == "" {
 		t.Fatalf("%+v", s)
 	}
-	a, err := http.Get("http://" + s.Address + ":8080/")
-	if err != nil {
-		t.Fatal(err)
+	if got := l.get("http://" + s.Address + ":8080/"); !strings.HasPrefix(got, "hello") {
+		t.Error(got)
 	}
-	a.Body.Close()
 	if l.machine.cgroups == cgroupfs1 {
 		b, err := os.ReadFile("/sys/fs/cgroup/memory/drydock/" + arn[strings.LastIndex(arn, "/")+1:] + "/memory.limit_in_bytes")
 		if err != nil || strings.TrimSpace(string(b)) != fmt.Sprint(128<<20) {
