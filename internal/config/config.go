@@ -61,6 +61,12 @@ type Config struct {
 	// DiskWatermark is how much of the disk of the data folder is left free.
 	DiskWatermark diskroom.Watermark
 
+	// Engine is where the tasks of ECS run: EngineAuto, EngineNone or the address
+	// of a Docker Engine.
+	Engine string
+	// PrivilegedTasks allows tasks what gives power over this machine.
+	PrivilegedTasks bool
+
 	// Guardrail is the file of a policy that limits all accounts; empty for
 	// none.
 	Guardrail string
@@ -103,6 +109,7 @@ func Default(getenv func(string) string) Config {
 		GCGrace:      24 * time.Hour,
 		GCTrash:      7 * 24 * time.Hour,
 		ScrubPeriod:  30 * 24 * time.Hour,
+		Engine:       EngineAuto,
 		// So much that a server which has stopped taking in more can still delete,
 		// and not so much of a small disk that nothing could be stored on it.
 		DiskWatermark: diskroom.Watermark{Bytes: 1 << 30, Percent: 2},

@@ -41,7 +41,7 @@ func TestWithoutBeingToldAnything(t *testing.T) {
 	want := Config{
 		Data: "/home/u/.local/share/drydock", Listen: []string{"127.0.0.1:5000"},
 		Account: "123456789012", Region: "us-east-1",
-		LogFormat: "text", LogLevel: "info", UploadExpiry: 24 * time.Hour, GCGrace: 24 * time.Hour, GCTrash: 7 * 24 * time.Hour, ScrubPeriod: 30 * 24 * time.Hour,
+		LogFormat: "text", LogLevel: "info", UploadExpiry: 24 * time.Hour, GCGrace: 24 * time.Hour, GCTrash: 7 * 24 * time.Hour, ScrubPeriod: 30 * 24 * time.Hour, Engine: EngineAuto,
 		DiskWatermark: diskroom.Watermark{Bytes: 1 << 30, Percent: 2},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -79,7 +79,7 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 		"data": "/d", "listen": "0.0.0.0:443", "account": "1234567890", "region": "eu-west-1",
 		"registry-host": "aws", "log-format": "json", "log-level": "debug", "allow-plain-http": "true",
 		"tls-cert": "/c", "tls-key": "/k", "pprof": "127.0.0.1:6060", "upload-expiry": "90m", "gc-grace": "2h", "gc-trash": "48h", "scrub-period": "240h",
-		"guardrail": "/g", "iam": "/i",
+		"guardrail": "/g", "iam": "/i", "engine": "unix:///e.sock", "allow-privileged-tasks": "true",
 		"account-quota": "bytes=1.5TiB,images=100000", "repository-quota": "images=7", "disk-watermark": "5%,10GiB",
 	}
 	var args, env []string
@@ -100,7 +100,7 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 		Listen: []string{"0.0.0.0:443"}, Account: "1234567890", Region: "eu-west-1",
 		RegistryHost: "aws", LogFormat: "json", LogLevel: "debug", AllowPlainHTTP: true,
 		TLSCert: "/c", TLSKey: "/k", Pprof: "127.0.0.1:6060", UploadExpiry: 90 * time.Minute, GCGrace: 2 * time.Hour, GCTrash: 48 * time.Hour, ScrubPeriod: 240 * time.Hour,
-		Guardrail: "/g", IAM: "/i",
+		Guardrail: "/g", IAM: "/i", Engine: "unix:///e.sock", PrivilegedTasks: true,
 		AccountQuota: Quota{Bytes: 3 << 39, Images: 100000}, RepositoryQuota: Quota{Images: 7},
 		DiskWatermark: diskroom.Watermark{Bytes: 10 << 30, Percent: 5},
 	}
