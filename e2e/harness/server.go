@@ -120,6 +120,8 @@ func New(t testing.TB, o Options) *Server {
 	s.env = Environ(append([]string{
 		"DRYDOCK_ROOT_ACCESS_KEY_ID=" + RootKey,
 		"DRYDOCK_ROOT_SECRET_ACCESS_KEY=" + RootSecret,
+		// Tests of tasks give an Engine by the flag; the others run none.
+		"DRYDOCK_ENGINE=none",
 	}, o.Env...)...)
 	t.Cleanup(func() {
 		if err := s.Stop(); err != nil {
