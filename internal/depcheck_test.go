@@ -26,7 +26,11 @@ func TestPackagesKnowOnlyWhatIsBelowThem(t *testing.T) {
 		"drydock/storage/meta":       {"drydock/storage/blob", "drydock/auth"},
 		"drydock/internal/leases":    {"drydock/storage/blob", "drydock/auth", "drydock/awsapi", "drydock/registry", "drydock/ecrapi"},
 		"drydock/registry":           {"drydock/awsapi", "drydock/ecrapi", "github.com/aws/aws-sdk-go-v2"},
-		"drydock/ecrapi":             {"drydock/registry", "drydock/cmd"},
+		"drydock/ecrapi":             {"drydock/registry", "drydock/deploy", "drydock/cmd"},
+		"drydock/deploy":             {"drydock/registry", "drydock/ecrapi", "drydock/deploy/docker", "drydock/deploy/reconcile", "github.com/docker"},
+		"drydock/deploy/machine":     {"drydock/storage", "drydock/auth", "drydock/awsapi", "github.com"},
+		"drydock/deploy/placement":   {"drydock/storage", "drydock/auth", "drydock/awsapi", "drydock/deploy/record", "github.com"},
+		"drydock/deploy/docker":      {"drydock/storage", "drydock/auth", "drydock/awsapi", "drydock/deploy/record", "drydock/deploy/reconcile"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", pkg).Output()
 		if err != nil {

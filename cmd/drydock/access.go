@@ -19,6 +19,7 @@ import (
 	"drydock/auth/policy"
 	"drydock/auth/stsapi"
 	"drydock/auth/token/keyring"
+	"drydock/deploy"
 	"drydock/ecrapi"
 	"drydock/storage"
 )
@@ -76,7 +77,7 @@ func openAccess(ctx context.Context, s site, engine *storage.Registry, roots []a
 	}
 	a.authorizer, err = enforce.New(enforce.Options{
 		Subjects:   a.identities,
-		Resources:  map[string]enforce.Resources{"ecr": ecrapi.NewResources(engine), "iam": enforce.Roles{Trusts: a.identities}},
+		Resources:  map[string]enforce.Resources{"ecr": ecrapi.NewResources(engine), "ecs": deploy.Resources{DB: s.db}, "iam": enforce.Roles{Trusts: a.identities}},
 		Guardrails: a.guardrails,
 		Watch:      a.watch,
 		Seal:       a.messages.Encode,
