@@ -23,7 +23,7 @@ import (
 	"drydock/storage/meta"
 )
 
-// Options is what a Service is made of. All are needed.
+// Options is what a Service is made of. All are needed but those that say so.
 type Options struct {
 	DB meta.DB
 	// Now tells the time and Random yields random bytes, for ids.
@@ -33,6 +33,11 @@ type Options struct {
 	Chance placement.Random
 	// Wake has what was written looked at soon.
 	Wake func()
+	// Sessions are those of ExecuteCommand, served under what SessionBase tells for
+	// an account and a region, such as https://host. Both may be left out where no
+	// task runs.
+	Sessions    Sessions
+	SessionBase func(account, region string) string
 }
 
 // Service is the ECS API.
@@ -42,6 +47,9 @@ type Service struct {
 	random io.Reader
 	chance placement.Random
 	wake   func()
+
+	sessions    Sessions
+	sessionBase func(account, region string) string
 }
 
 // New makes the API. It is an error to leave anything out.
@@ -49,7 +57,12 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Now == nil || o.Random == nil || o.Chance == nil || o.Wake == nil {
 		return nil, errors.New("the ECS API needs a database, a clock, sources of randomness and somebody to wake")
 	}
-	return &Service{db: o.DB, now: o.Now, random: o.Random, chance: o.Chance, wake: o.Wake}, nil
+	if (o.Sessions == nil) != (o.SessionBase == nil) {
+		return nil, errors.New("the ECS API needs to know where its sessions are served")
+	}
+	return &Service{
+		db: o.DB, now: o.Now, random: o.Random, chance: o.Chance, wake: o.Wake, sessions: o.Sessions, sessionBase: o.SessionBase,
+	}, nil
 }
 
 // Operations are all operations of the API that exist here.
@@ -57,7 +70,7 @@ func (s *Service) Operations() []awsapi.Operation {
 	var all []awsapi.Operation
 	for _, group := range [][]awsapi.Operation{
 		s.clusterOperations(), s.definitionOperations(), s.settingOperations(), s.capacityOperations(), s.tagOperations(),
-		s.instanceOperations(), s.attributeOperations(), s.runOperations(), s.taskOperations(),
+		s.instanceOperations(), s.attributeOperations(), s.runOperations(), s.taskOperations(), s.execOperations(),
 	} {
 		all = append(all, group...)
 	}
