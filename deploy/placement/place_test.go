@@ -255,6 +255,10 @@ func TestEachTaskIsGivenGPUsOfItsOwn(t *testing.T) {
 	if c, _ := r.Closest(); c.Reason != placement.ReasonGPU {
 		t.Errorf("%v", c)
 	}
+	f.RemoveTask("1")
+	if _, left, _ := f.Instance("a1"); !slices.Equal(left.GPUs, []string{"gpu-0", "gpu-1", "gpu-2", "gpu-3", "gpu-4"}) {
+		t.Errorf("%v are free when no task is left", left.GPUs)
+	}
 }
 
 func TestNoMoreThanAHundredStaticPortsAreReservedOnAnInstance(t *testing.T) {

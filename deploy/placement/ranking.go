@@ -18,7 +18,7 @@ type ranking struct {
 	// stopping: the largest is taken, not the smallest.
 	stopping bool
 	rnd      Random
-	spare    [2][]int32
+	spare    []int32
 }
 
 // site is a node and, when stopping, the task on it.
@@ -149,7 +149,7 @@ func (r *ranking) choose(open []int32) int32 {
 		if l.kind == AtRandom {
 			return open[r.rnd.IntN(len(open))]
 		}
-		open = r.narrow(l, open, i%2)
+		open = r.narrow(l, open)
 	}
 	if r.stopping && r.rnd != nil {
 		return open[r.rnd.IntN(len(open))]
@@ -158,9 +158,10 @@ func (r *ranking) choose(open []int32) int32 {
 }
 
 // narrow keeps of the sites those that the level likes best. What it returns
-// lies in the spare room of that number.
-func (r *ranking) narrow(l *level, open []int32, room int) []int32 {
-	best := r.spare[room][:0]
+// lies in the spare room, and so may what it is given: it never writes beyond
+// where it has read.
+func (r *ranking) narrow(l *level, open []int32) []int32 {
+	best := r.spare[:0]
 	var least int64
 	for _, i := range open {
 		var key int64
@@ -178,7 +179,7 @@ func (r *ranking) narrow(l *level, open []int32, room int) []int32 {
 			best = append(best, i)
 		}
 	}
-	r.spare[room] = best
+	r.spare = best
 	return best
 }
 

@@ -1,6 +1,7 @@
 package placement_test
 
 import (
+	"slices"
 	"testing"
 
 	"drydock/deploy/placement"
@@ -36,6 +37,10 @@ func TestRebalancingMovesFromTheFullestZoneToTheEmptiestWithRoom(t *testing.T) {
 			want: [4]string{"eu-west-1b", "4", "eu-west-1c", "c1"},
 			change: func(_ *placement.Fleet, _ *placement.Request, s *placement.StopRequest) {
 				s.Eligible = func(t *placement.Task) bool { return t.ID > "3" }
+			}},
+		{name: "only tasks of a zone that is full enough may stop", there: []string{"a1", "a1", "b1"},
+			change: func(_ *placement.Fleet, _ *placement.Request, s *placement.StopRequest) {
+				s.Eligible = func(t *placement.Task) bool { return t.ID == "3" }
 			}},
 		{name: "a draining zone is none", there: []string{"a1", "b1"},
 			change: func(f *placement.Fleet, _ *placement.Request, _ *placement.StopRequest) {
@@ -88,6 +93,17 @@ func TestEventsOfRebalancingCountTheTasksOfEachZone(t *testing.T) {
 		if got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
+	}
+}
+
+func TestZonesThatAConstraintForbidsAreNoneUnlessTasksAreThere(t *testing.T) {
+	f := cluster()
+	put(t, f, placement.Task{ID: "1", Group: "service:web"}, "a1")
+	got := placement.Zones(f, &placement.Request{Group: "service:web", Constraints: []placement.Constraint{
+		constraint(rule{placement.MemberOf, "attribute:ecs.availability-zone == eu-west-1b"}),
+	}})
+	if want := []placement.Zone{{Name: "eu-west-1a", Tasks: 1}, {Name: "eu-west-1b"}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

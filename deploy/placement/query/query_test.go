@@ -176,6 +176,9 @@ func TestAgentVersionsAreComparedByTheirNumbers(t *testing.T) {
 				t.Errorf("%s with %s: %v, want %v", expression, c.earlier, got, want)
 			}
 		}
+		if later := (&query.Instance{AgentVersion: c.later}); !parse(t, "agentVersion > "+c.earlier).Match(later) {
+			t.Errorf("%s is not later than %s", c.later, c.earlier)
+		}
 	}
 }
 
@@ -242,7 +245,7 @@ func TestErrorsPointAtThePlace(t *testing.T) {
 
 func TestPatternsMayHaveBracketsThatStandForThemselves(t *testing.T) {
 	i := &query.Instance{Attributes: map[string]string{"a": "x[y"}}
-	for _, pattern := range []string{`x\[y`, `x[\[]y`, `'\Qx[\Ey'`, `x[^\]]y`, `x.y`, `'(?i)X.Y'`} {
+	for _, pattern := range []string{`x\[y`, `x[\[]y`, `'\Qx[\Ey'`, `x[^\]]y`, `x.y`, `'(?i)X.Y'`, `[x][\[][y]`, `[^]][\[]y`} {
 		if !parse(t, "attribute:a =~ "+pattern).Match(i) {
 			t.Errorf("%s does not match x[y", pattern)
 		}
