@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -116,7 +117,10 @@ func (s *Store) holder(ctx context.Context, id string) (*holder, error) {
 // stands for a key that there is not: then the same is done, for the time it
 // takes.
 func (s *Store) consistent(ctx context.Context, account string, load func() error) (at uint64, err error) {
-	for range 10 {
+	for n := range attempts {
+		if err := lieLow(ctx, n); err != nil {
+			return 0, err
+		}
 		at = s.revisions.of(account).Load()
 		before, err := s.revision(ctx, account)
 		if err != nil {
@@ -136,7 +140,24 @@ func (s *Store) consistent(ctx context.Context, account string, load func() erro
 			return at, nil
 		}
 	}
-	return 0, fmt.Errorf("the identities of account %s change faster than they can be read", account)
+	return 0, fmt.Errorf("%w: the identities of account %s change faster than they can be read", meta.ErrUnavailable, account)
+}
+
+// attempts is how often something is read anew because it has changed meanwhile: for
+// about two seconds.
+const attempts = 50
+
+// lieLow waits before an attempt, and not before the first few.
+func lieLow(ctx context.Context, n int) error {
+	if n < 5 {
+		return nil
+	}
+	select {
+	case <-time.After(rand.N(2 * min(time.Duration(n)*time.Millisecond, 40*time.Millisecond))):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // accountOf finds the account of an access key, "" when there is no such key.

@@ -114,8 +114,12 @@ func TestNoServerGivesAnAnswerFromBeforeAnAcknowledgedChange(t *testing.T) {
 				}
 				least := acknowledged.Load()
 				s, err := two.Subject(ctx, key.ID)
-				if err != nil || int64(len(s.Tags["n"])) < least {
-					t.Errorf("%d after %d was acknowledged: %v", len(s.Tags["n"]), least, err)
+				if err != nil {
+					t.Errorf("after %d was acknowledged: %v", least, err)
+					return
+				}
+				if n := int64(len(s.Tags["n"])); n < least {
+					t.Errorf("%d after %d was acknowledged", n, least)
 					return
 				}
 			}
