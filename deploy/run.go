@@ -255,7 +255,7 @@ func (s *Service) prepare(ctx context.Context, q meta.Querier, r running) (*laun
 	p, err := launch.Prepare(launch.Request{
 		Scope: scope, Cluster: name, Definition: d.Detail, Overrides: r.overrides, Group: deref(r.group), StartedBy: deref(r.startedBy),
 		LaunchType: kind, CapacityProvider: provider, PlatformVersion: deref(r.platform), EnableExecuteCommand: r.exec, Network: r.network,
-		LogMode: settings[types.SettingNameDefaultLogDriverMode],
+		LogMode: settings[types.SettingNameDefaultLogDriverMode], Repository: s.repository,
 	})
 	var wrong *launch.OverrideError
 	if errors.As(err, &wrong) {
@@ -281,15 +281,8 @@ func (s *Service) launchType(c record.Cluster, r running) (types.LaunchType, str
 		return "", "", err
 	}
 	if len(strategy) > 0 {
-		// Of several, the one that the most tasks are to go to.
-		first := slices.MaxFunc(strategy, func(a, b types.CapacityProviderStrategyItem) int {
-			return int(a.Base-b.Base)*1000 + int(a.Weight-b.Weight)
-		})
-		if p := *first.CapacityProvider; strings.HasPrefix(p, "FARGATE") {
-			return types.LaunchTypeFargate, p, nil
-		} else {
-			return types.LaunchTypeEc2, p, nil
-		}
+		kind, provider := launch.Provider(strategy)
+		return kind, provider, nil
 	}
 	switch r.launchType {
 	case "":

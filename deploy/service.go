@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"drydock/awsapi"
+	"drydock/deploy/machine"
 	"drydock/deploy/placement"
 	"drydock/deploy/record"
 	"drydock/storage/meta"
@@ -38,6 +39,9 @@ type Options struct {
 	// task runs.
 	Sessions    Sessions
 	SessionBase func(account, region string) string
+	// Repository tells images of this server's own registry from others, for which
+	// it gives nil. Without it there are none.
+	Repository func(image string) *machine.RepositoryImage
 }
 
 // Service is the ECS API.
@@ -50,6 +54,7 @@ type Service struct {
 
 	sessions    Sessions
 	sessionBase func(account, region string) string
+	repository  func(image string) *machine.RepositoryImage
 }
 
 // New makes the API. It is an error to leave anything out.
@@ -62,6 +67,7 @@ func New(o Options) (*Service, error) {
 	}
 	return &Service{
 		db: o.DB, now: o.Now, random: o.Random, chance: o.Chance, wake: o.Wake, sessions: o.Sessions, sessionBase: o.SessionBase,
+		repository: o.Repository,
 	}, nil
 }
 
@@ -71,6 +77,7 @@ func (s *Service) Operations() []awsapi.Operation {
 	for _, group := range [][]awsapi.Operation{
 		s.clusterOperations(), s.definitionOperations(), s.settingOperations(), s.capacityOperations(), s.tagOperations(),
 		s.instanceOperations(), s.attributeOperations(), s.runOperations(), s.taskOperations(), s.execOperations(),
+		s.serviceOperations(), s.serviceListOperations(), s.deploymentOperations(), s.taskSetOperations(),
 	} {
 		all = append(all, group...)
 	}

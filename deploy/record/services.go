@@ -5,6 +5,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"drydock/deploy/schedule"
 	"drydock/storage/meta"
 )
 
@@ -15,11 +16,18 @@ type Service struct {
 	// Status is ACTIVE, DRAINING or INACTIVE; LaunchType is EC2, FARGATE or EXTERNAL.
 	Status, LaunchType string
 	// DueAt is when the scheduler is to look at it, in milliseconds since 1970.
-	DueAt int64
-	// Detail is as ECS shows it, with its latest events; counts follow from the
-	// tasks.
-	Detail  types.Service
+	DueAt   int64
+	Detail  ServiceDetail
 	Version int64
+}
+
+// ServiceDetail is what there is to a service.
+type ServiceDetail struct {
+	// Shown is as ECS shows it, with its latest events; counts follow from the
+	// tasks.
+	Shown types.Service
+	// State is what the scheduler remembers.
+	State schedule.State
 }
 
 const serviceColumns = `account, region, cluster, name, status, launch_type, due_at, doc, version`
@@ -84,6 +92,28 @@ func DueServices(ctx context.Context, q meta.Querier, now int64, limit int) ([]S
 func Wake(ctx context.Context, q meta.Querier, s Scope, cluster, name string, now int64) error {
 	return exec(ctx, q, `UPDATE ecs_service SET due_at = $5 WHERE account = $1 AND region = $2 AND cluster = $3 AND name = $4 AND due_at > $5`,
 		s.Account, s.Region, cluster, name, now)
+}
+
+// WakeAll makes all services of a cluster due, as when its container instances have
+// changed.
+func WakeAll(ctx context.Context, q meta.Querier, s Scope, cluster string, now int64) error {
+	return exec(ctx, q, `UPDATE ecs_service SET due_at = $4 WHERE account = $1 AND region = $2 AND cluster = $3 AND status <> 'INACTIVE' AND due_at > $4`,
+		s.Account, s.Region, cluster, now)
+}
+
+// ServiceTasks is how many tasks of a rollout, by its id, have a status.
+type ServiceTasks struct {
+	Rollout, Status string
+	N               int
+}
+
+// CountServiceTasks counts the tasks of a service that have not stopped. Tasks of
+// services say in started_by which rollout they are of.
+func CountServiceTasks(ctx context.Context, q meta.Querier, s Scope, cluster, service string) ([]ServiceTasks, error) {
+	rows, err := q.QueryContext(ctx, `SELECT started_by, status, COUNT(*) FROM ecs_task
+		WHERE account = $1 AND region = $2 AND cluster = $3 AND service = $4 AND stopped_at = 0 GROUP BY started_by, status`,
+		s.Account, s.Region, cluster, service)
+	return all(rows, err, func(s scanner) (c ServiceTasks, err error) { return c, s.Scan(&c.Rollout, &c.Status, &c.N) })
 }
 
 // ServiceRevision is a service as it was to be from a deployment on. It does not
