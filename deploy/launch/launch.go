@@ -39,6 +39,9 @@ type Request struct {
 	Tags map[string]string
 	// LogMode is the account's, for logs whose definition has none.
 	LogMode string
+	// Repository tells images of this server's own registry from others, for which
+	// it gives nil. Where it is nil itself, there are none.
+	Repository func(image string) *machine.RepositoryImage
 }
 
 // Parts are what becomes of a request before it is placed: the same for all tasks of

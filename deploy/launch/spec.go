@@ -37,6 +37,9 @@ func (p *Parts) spec(id string, on record.Instance, now time.Time) machine.Task 
 	}
 	for i, c := range p.Containers {
 		s := container(c, p.LogMode)
+		if p.Repository != nil {
+			s.Repository = p.Repository(s.Image)
+		}
 		s.ARN = name("container", p.Cluster+"/"+id+"/"+id[:min(8, len(id))]+"-"+hex4(i))
 		t.Containers = append(t.Containers, s)
 	}

@@ -153,6 +153,21 @@ func (n *Names) fromHost(host string) (account, region string, ok bool) {
 	return account, region, a > 0 && r > 0
 }
 
+// IsAmazons reports whether a host, without a port, has one of the names that Amazon
+// gives registries.
+func IsAmazons(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	for _, re := range awsNames {
+		if re.MatchString(host) {
+			return true
+		}
+	}
+	return false
+}
+
+// Port is the one at which registries are reached.
+func (n *Names) Port() string { return n.port }
+
 // IsRegistry reports whether host is one of the registry's own names rather than
 // an API's. A plain template serves both.
 func (n *Names) IsRegistry(host string) bool {
