@@ -25,7 +25,7 @@ func (r *Reconciler) register(ctx context.Context) error {
 	r.mu.Lock()
 	r.id = d.ID
 	r.mu.Unlock()
-	return r.o.DB.Write(ctx, meta.Durable, func(q meta.Querier) error {
+	err = r.o.DB.Write(ctx, meta.Durable, func(q meta.Querier) error {
 		i, err := record.InstanceOf(ctx, q, d.ID)
 		switch {
 		case errors.Is(err, meta.ErrNotFound):
@@ -34,8 +34,21 @@ func (r *Reconciler) register(ctx context.Context) error {
 			return err
 		}
 		describe(&i, d)
-		return record.UpdateInstance(ctx, q, i)
+		return r.put(ctx, q, i)
 	})
+	if err == nil {
+		r.o.Woken()
+	}
+	return err
+}
+
+// put writes a container instance that has changed, and has the services of its
+// cluster looked at, for there may be other room now.
+func (r *Reconciler) put(ctx context.Context, q meta.Querier, i record.Instance) error {
+	if err := record.UpdateInstance(ctx, q, i); err != nil {
+		return err
+	}
+	return record.WakeAll(ctx, q, i.Scope, i.Cluster, r.o.Now().UnixMilli())
 }
 
 // settle registers a machine that is new, in its home.
@@ -68,7 +81,10 @@ func (r *Reconciler) settle(ctx context.Context, q meta.Querier, d machine.Descr
 	i := record.Instance{Scope: h.Scope, Cluster: h.Cluster, ID: id, Machine: d.ID, Status: "ACTIVE"}
 	i.Detail.Shown = types.ContainerInstance{ContainerInstanceArn: name("container-instance", h.Cluster+"/"+id), Ec2InstanceId: &d.ID, RegisteredAt: &now}
 	describe(&i, d)
-	return record.AddInstance(ctx, q, i)
+	if err := record.AddInstance(ctx, q, i); err != nil {
+		return err
+	}
+	return record.WakeAll(ctx, q, i.Scope, i.Cluster, now.UnixMilli())
 }
 
 // describe takes what a machine says of itself into its container instance. Its own
@@ -103,7 +119,7 @@ func (r *Reconciler) connected(ctx context.Context, is bool) {
 			return err
 		}
 		i.Detail.Shown.AgentConnected = is
-		return record.UpdateInstance(ctx, q, i)
+		return r.put(ctx, q, i)
 	})
 	if err != nil && !errors.Is(err, meta.ErrClosed) {
 		r.o.Log.WarnContext(ctx, "it could not be recorded whether a machine can be reached", "machine", r.id, "error", err)

@@ -105,12 +105,12 @@ func (s *State) RollBack(reason, back string) error {
 	return nil
 }
 
-// prune forgets the rollouts that have no tasks left, but for the first and the one
-// to go back to.
+// prune forgets the rollouts that have no tasks left, but for the first, the one to go
+// back to, and those that failed while that is being done.
 func (s *State) prune(tasks []Task) {
 	first := s.Rollouts[0]
 	s.Rollouts = slices.DeleteFunc(s.Rollouts, func(r Rollout) bool {
-		if r.ID == first.ID || r.ID == s.Completed {
+		if r.ID == first.ID || r.ID == s.Completed || r.Phase == Failed && first.RollingBack {
 			return false
 		}
 		return !slices.ContainsFunc(tasks, func(t Task) bool { return t.Deployment == r.ID })
