@@ -30,20 +30,23 @@ Amazon's SDKs use as they use Amazon's.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(p.serve(), p.env(), p.password(), p.trust(), p.account(), p.policy(), p.audit(), p.token(), p.gc(), p.verify(), p.quota(), p.health(), p.printVersion())
+	root.AddCommand(p.serve(), p.env(), p.password(), p.trust(), p.account(), p.policy(), p.audit(), p.token(), p.gc(), p.verify(), p.quota(), p.health(), p.runTask(), p.exec(), p.logs(), p.printVersion())
 	root.SetArgs(args)
 	root.SetOut(p.out)
 	root.SetErr(p.err)
 	root.SetFlagErrorFunc(flagError)
-	if err := root.Execute(); err != nil {
-		fmt.Fprintln(p.err, "drydock:", err)
-		var e *exitError
-		if errors.As(err, &e) {
-			return e.code
-		}
-		return 1
+	err := root.Execute()
+	if err == nil {
+		return 0
 	}
-	return 0
+	var e *exitError
+	if !errors.As(err, &e) {
+		e = &exitError{1, err.Error()}
+	}
+	if err.Error() != "" {
+		fmt.Fprintln(p.err, "drydock:", err)
+	}
+	return e.code
 }
 
 func unknownCommand(c *cobra.Command, args []string) error {
@@ -79,7 +82,8 @@ func flagError(c *cobra.Command, err error) error {
 	return fmt.Errorf("%s (%s --help lists the flags)", text, c.CommandPath())
 }
 
-// exitError is an error with an exit status of its own.
+// exitError is an error with an exit status of its own. Without a text it is that of
+// somebody else's program, which has said what there was to say.
 type exitError struct {
 	code int
 	text string
