@@ -1,0 +1,492 @@
+package logsapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/smithy-go"
+
+	"drydock/auth"
+	"drydock/auth/sigv4"
+	"drydock/auth/throttle"
+	"drydock/awsapi"
+	"drydock/awsapi/constraints"
+	"drydock/deploy/logs"
+	"drydock/storage/blob/disk"
+	"drydock/storage/meta/testdb"
+)
+
+const (
+	account = "123456789012"
+	region  = "eu-west-1"
+)
+
+// must fails the test with an error.
+func must[T any](v T, err error) func(t testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// refused checks that an error is an exception of the API's, and what it says.
+func refused(t *testing.T, err error, code, says string) {
+	t.Helper()
+	var e smithy.APIError
+	if !errors.As(err, &e) || e.ErrorCode() != code || !strings.Contains(e.ErrorMessage(), says) {
+		t.Errorf("got %v, want %s that says %q", err, code, says)
+	}
+}
+
+// newClient is the SDK's own client of the API behind the front.
+func newClient(t testing.TB) (*cloudwatchlogs.Client, *logs.Store) {
+	t.Helper()
+	db := testdb.New(t).Open(t)
+	store := must(logs.New(logs.Options{
+		DB: db, Files: must(disk.New(t.TempDir()))(t), Now: time.Now, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+	}))(t)
+	s := must(New(Options{Store: store, DB: db, Now: time.Now}))(t)
+	service := must(awsapi.NewService(must(constraints.Load("logs"))(t), s.Operations()))(t)
+	keys := must(auth.NewStaticKeys(auth.Credential{
+		AccessKeyID: "AKIATEST", SecretAccessKey: "secret",
+		Principal: auth.Principal{ARN: auth.RootARN(account), Account: account, UserID: account},
+	}))(t)
+	held := must(throttle.New(throttle.Options{Now: time.Now, Refused: func(string) {}}))(t)
+	front := must(awsapi.New(awsapi.Options{
+		Services: []*awsapi.Service{service}, Verifier: must(sigv4.New(keys, time.Now))(t), Throttle: held.Door("aws"), Authorizer: auth.RootOnly{},
+		Log: slog.New(slog.DiscardHandler), Rand: rand.Reader,
+	}))(t)
+	server := httptest.NewServer(front)
+	t.Cleanup(server.Close)
+	return cloudwatchlogs.New(cloudwatchlogs.Options{
+		Region: region, BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client(), RetryMaxAttempts: 1,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "AKIATEST", SecretAccessKey: "secret"}, nil
+		}),
+	}), store
+}
+
+var (
+	group  = to("/ecs/web")
+	stream = to("web/app/1")
+)
+
+// begun is newClient with a group and a stream.
+func begun(t testing.TB) (*cloudwatchlogs.Client, *logs.Store) {
+	t.Helper()
+	c, store := newClient(t)
+	must(c.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group}))(t)
+	must(c.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: stream}))(t)
+	return c, store
+}
+
+func events(at int64, messages ...string) (list []types.InputLogEvent) {
+	for i, m := range messages {
+		list = append(list, types.InputLogEvent{Timestamp: to(at + int64(i)), Message: to(m)})
+	}
+	return list
+}
+
+func put(t testing.TB, c *cloudwatchlogs.Client, stream string, list []types.InputLogEvent) *cloudwatchlogs.PutLogEventsOutput {
+	t.Helper()
+	return must(c.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: &stream, LogEvents: list}))(t)
+}
+
+// The list of what is missing is read by people, so it must be true.
+func TestTheListOfUnbuiltOperationsIsTrue(t *testing.T) {
+	built := map[string]bool{}
+	for _, op := range (&Service{}).Operations() {
+		if built[op.Name] {
+			t.Errorf("%s is registered twice", op.Name)
+		}
+		built[op.Name] = true
+	}
+	var unbuilt []string
+	client := reflect.TypeFor[*cloudwatchlogs.Client]()
+	for i := range client.NumMethod() {
+		m := client.Method(i)
+		if m.Type.NumIn() != 4 || !m.Type.IsVariadic() || !strings.HasSuffix(m.Type.In(2).String(), "."+m.Name+"Input") {
+			continue
+		}
+		own, ok := reflect.TypeFor[*Service]().MethodByName(m.Name)
+		if built[m.Name] && (!ok || own.Type.In(2) != m.Type.In(2)) {
+			t.Errorf("%s is registered under a name that is not its method's", m.Name)
+		}
+		if !built[m.Name] {
+			unbuilt = append(unbuilt, m.Name)
+		}
+	}
+	slices.Sort(unbuilt)
+	golden, err := os.ReadFile("testdata/unbuilt.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(unbuilt, "\n") + "\n"; got != string(golden) {
+		t.Errorf("testdata/unbuilt.txt should read:\n%s", got)
+	}
+}
+
+func TestGroupsLiveAreListedAndDie(t *testing.T) {
+	c, _ := newClient(t)
+	ctx := t.Context()
+	for _, name := range []string{"/ecs/web", "/ecs/WORKER", "other"} {
+		must(c.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &name, Tags: map[string]string{"team": "a"}}))(t)
+	}
+	_, err := c.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group})
+	refused(t, err, "ResourceAlreadyExistsException", "The specified log group already exists")
+	_, err = c.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: to("a b")})
+	refused(t, err, "InvalidParameterException", "logGroupName")
+	_, err = c.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: to("x"), KmsKeyId: to("key")})
+	refused(t, err, "InvalidParameterException", "KMS")
+	must(c.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: group, RetentionInDays: to(int32(7))}))(t)
+	_, err = c.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: group, RetentionInDays: to(int32(8))})
+	refused(t, err, "InvalidParameterException", "retentionInDays")
+	names := func(in *cloudwatchlogs.DescribeLogGroupsInput) (list []string) {
+		in.Limit = to(int32(1))
+		for {
+			out := must(c.DescribeLogGroups(ctx, in))(t)
+			for _, g := range out.LogGroups {
+				list = append(list, *g.LogGroupName)
+			}
+			if in.NextToken = out.NextToken; in.NextToken == nil {
+				return list
+			}
+		}
+	}
+	for want, in := range map[string]*cloudwatchlogs.DescribeLogGroupsInput{
+		"/ecs/WORKER /ecs/web other": {}, "/ecs/WORKER /ecs/web": {LogGroupNamePrefix: to("/ecs/")}, "/ecs/WORKER other": {LogGroupNamePattern: to("R")}, "": {LogGroupNamePattern: to("_")},
+	} {
+		if got := strings.Join(names(in), " "); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	one := must(c.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupIdentifiers: []string{"arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/web", "none"}}))(t).LogGroups
+	if len(one) != 1 || *one[0].Arn != "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/web:*" || deref(one[0].RetentionInDays) != 7 || one[0].LogGroupClass != "STANDARD" {
+		t.Errorf("%+v", one)
+	}
+	listed := must(c.ListLogGroups(ctx, &cloudwatchlogs.ListLogGroupsInput{LogGroupNamePattern: to("^/ecs|oth"), Limit: to(int32(2))}))(t)
+	if len(listed.LogGroups) != 2 || listed.NextToken == nil {
+		t.Errorf("%+v", listed)
+	}
+	must(c.DeleteRetentionPolicy(ctx, &cloudwatchlogs.DeleteRetentionPolicyInput{LogGroupName: group}))(t)
+	must(c.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: group}))(t)
+	_, err = c.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: group})
+	refused(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
+	_, err = c.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{NextToken: to("nonsense")})
+	refused(t, err, "InvalidParameterException", "nextToken")
+}
+
+func TestTagsAreThoseOfALogGroup(t *testing.T) {
+	c, _ := begun(t)
+	ctx := t.Context()
+	arn := to("arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/web")
+	must(c.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: arn, Tags: map[string]string{"a": "1", "b": "2"}}))(t)
+	//lint:ignore SA1019 clients of old have nothing else
+	must(c.TagLogGroup(ctx, &cloudwatchlogs.TagLogGroupInput{LogGroupName: group, Tags: map[string]string{"c": "3"}}))(t)
+	//lint:ignore SA1019 clients of old have nothing else
+	must(c.UntagLogGroup(ctx, &cloudwatchlogs.UntagLogGroupInput{LogGroupName: group, Tags: []string{"a"}}))(t)
+	must(c.UntagResource(ctx, &cloudwatchlogs.UntagResourceInput{ResourceArn: arn, TagKeys: []string{"none"}}))(t)
+	got := must(c.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: arn}))(t).Tags
+	//lint:ignore SA1019 clients of old have nothing else
+	old := must(c.ListTagsLogGroup(ctx, &cloudwatchlogs.ListTagsLogGroupInput{LogGroupName: group}))(t).Tags
+	if want := map[string]string{"b": "2", "c": "3"}; !reflect.DeepEqual(got, want) || !reflect.DeepEqual(old, want) {
+		t.Errorf("%v, %v", got, old)
+	}
+	_, err := c.TagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: to("arn:aws:logs:eu-west-2:123456789012:log-group:/ecs/web"), Tags: map[string]string{"a": "1"}})
+	refused(t, err, "InvalidParameterException", "another account or region")
+	_, err = c.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: to("arn:aws:logs:eu-west-1:123456789012:log-group:none")})
+	refused(t, err, "ResourceNotFoundException", "log group")
+	// Those of a group that is gone are not those of the next one of its name.
+	must(c.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: group}))(t)
+	must(c.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group}))(t)
+	if tags := must(c.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: arn}))(t).Tags; len(tags) != 0 {
+		t.Errorf("%v", tags)
+	}
+}
+
+func TestStreamsAreListedByNameOrByTheirLastEvent(t *testing.T) {
+	c, _ := begun(t)
+	ctx := t.Context()
+	now := time.Now().UnixMilli()
+	for i, name := range []string{"z", "web/app/2", "a"} {
+		must(c.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: &name}))(t)
+		put(t, c, name, events(now+int64(i), "first", "last"))
+	}
+	_, err := c.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: stream})
+	refused(t, err, "ResourceAlreadyExistsException", "The specified log stream already exists")
+	_, err = c.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: to("none"), LogStreamName: stream})
+	refused(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
+	yes := to(true)
+	for want, in := range map[string]cloudwatchlogs.DescribeLogStreamsInput{
+		"a web/app/1 web/app/2 z": {},
+		"z web/app/2 web/app/1 a": {Descending: yes},
+		"web/app/1 web/app/2":     {LogStreamNamePrefix: to("web/")},
+		"web/app/1 z web/app/2 a": {OrderBy: "LastEventTime"},
+		"a web/app/2 z web/app/1": {OrderBy: "LastEventTime", Descending: yes},
+		"web/app/2 web/app/1":     {LogStreamNamePrefix: to("web/"), Descending: yes},
+	} {
+		in.LogGroupName, in.Limit = group, to(int32(1))
+		var got []string
+		for {
+			out := must(c.DescribeLogStreams(ctx, &in))(t)
+			for _, v := range out.LogStreams {
+				got = append(got, *v.LogStreamName)
+			}
+			if in.NextToken = out.NextToken; in.NextToken == nil {
+				break
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("got %v, want %s", got, want)
+		}
+	}
+	v := must(c.DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupIdentifier: group, LogStreamNamePrefix: to("z")}))(t).LogStreams[0]
+	if *v.FirstEventTimestamp != now || *v.LastEventTimestamp != now+1 || *v.LastIngestionTime < now || *v.Arn != "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/web:log-stream:z" {
+		t.Errorf("%+v", v)
+	}
+	_, err = c.DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: group, LogStreamNamePrefix: to("z"), OrderBy: "LastEventTime"})
+	refused(t, err, "InvalidParameterException", "Cannot order by LastEventTime with a logStreamNamePrefix.")
+	must(c.DeleteLogStream(ctx, &cloudwatchlogs.DeleteLogStreamInput{LogGroupName: group, LogStreamName: to("z")}))(t)
+	_, err = c.DeleteLogStream(ctx, &cloudwatchlogs.DeleteLogStreamInput{LogGroupName: group, LogStreamName: to("z")})
+	refused(t, err, "ResourceNotFoundException", "The specified log stream does not exist.")
+}
+
+func TestBatchesKeepToCloudWatchsLimits(t *testing.T) {
+	c, _ := begun(t)
+	now := time.Now().UnixMilli()
+	const day = 24 * 60 * 60 * 1000
+	for _, bad := range []struct {
+		events []types.InputLogEvent
+		says   string
+	}{
+		{append(events(now, "b"), events(now-1, "a")...), "chronological order"},
+		{append(events(now-day-1, "a"), events(now, "b")...), "24 hours"},
+		{events(now, strings.Repeat("x", mostBytes-overhead+1)), "too large: 1048577 bytes exceeds limit of 1048576"},
+		{events(now, strings.Repeat("x", mostBytes/2), strings.Repeat("x", mostBytes/2)), "Upload too large"},
+		{events(now, make([]string, 10001)...), "logEvents"},
+	} {
+		_, err := c.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: stream, LogEvents: bad.events})
+		refused(t, err, "InvalidParameterException", bad.says)
+	}
+	_, err := c.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: to("none"), LogEvents: events(now, "x")})
+	refused(t, err, "ResourceNotFoundException", "The specified log stream does not exist.")
+	out := put(t, c, *stream, events(now, strings.Repeat("\x01", mostBytes-overhead)))
+	if out.NextSequenceToken == nil || out.RejectedLogEventsInfo != nil {
+		t.Errorf("%+v", out)
+	}
+	info := put(t, c, *stream, append(events(now-14*day-60_000, "old"), events(now-14*day+60_000, "x")...)).RejectedLogEventsInfo
+	if info == nil || deref(info.TooOldLogEventEndIndex) != 1 || info.TooNewLogEventStartIndex != nil || info.ExpiredLogEventEndIndex != nil {
+		t.Errorf("%+v", info)
+	}
+	info = put(t, c, *stream, append(events(now, "x"), events(now+3*60*60*1000, "ahead")...)).RejectedLogEventsInfo
+	if info == nil || deref(info.TooNewLogEventStartIndex) != 1 {
+		t.Errorf("%+v", info)
+	}
+	must(c.PutRetentionPolicy(t.Context(), &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: group, RetentionInDays: to(int32(1))}))(t)
+	info = put(t, c, *stream, events(now-2*day, "a", "b")).RejectedLogEventsInfo
+	if info == nil || deref(info.ExpiredLogEventEndIndex) != 2 {
+		t.Errorf("%+v", info)
+	}
+}
+
+func TestTokensOfAStreamLeadBothWaysAndStayAtTheEnd(t *testing.T) {
+	c, store := begun(t)
+	now := time.Now().UnixMilli()
+	in := func() *cloudwatchlogs.GetLogEventsInput {
+		return &cloudwatchlogs.GetLogEventsInput{LogGroupName: group, LogStreamName: stream, Limit: to(int32(3))}
+	}
+	get := func(in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, string) {
+		t.Helper()
+		out := must(c.GetLogEvents(t.Context(), in))(t)
+		var list []string
+		for _, e := range out.Events {
+			list = append(list, *e.Message)
+		}
+		return out, strings.Join(list, " ")
+	}
+	empty, _ := get(in())
+	put(t, c, *stream, events(now, "0", "1", "2", "3", "4", "5", "6", "7"))
+	follow := in()
+	follow.NextToken = empty.NextForwardToken
+	if _, got := get(follow); got != "0 1 2" {
+		t.Errorf("from before the first event on: %s", got)
+	}
+	if err := store.Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	last, got := get(in())
+	if got != "5 6 7" {
+		t.Errorf("the end is %s", got)
+	}
+	back := in()
+	for _, want := range []string{"2 3 4", "0 1", "", ""} {
+		back.NextToken = last.NextBackwardToken
+		if last, got = get(back); got != want {
+			t.Errorf("before that is %s, want %s", got, want)
+		}
+	}
+	if *last.NextBackwardToken != *back.NextToken {
+		t.Errorf("at the beginning, %s became %s", *back.NextToken, *last.NextBackwardToken)
+	}
+	forth := in()
+	for _, want := range []string{"0 1 2", "3 4 5", "6 7", ""} {
+		forth.NextToken = last.NextForwardToken
+		if last, got = get(forth); got != want {
+			t.Errorf("after that is %s, want %s", got, want)
+		}
+	}
+	if *last.NextForwardToken != *forth.NextToken {
+		t.Errorf("at the end, %s became %s", *forth.NextToken, *last.NextForwardToken)
+	}
+	put(t, c, *stream, events(now+7, "8", "9"))
+	if _, got := get(forth); got != "8 9" {
+		t.Errorf("then came %s", got)
+	}
+	part := in()
+	part.StartTime, part.EndTime, part.StartFromHead = to(now+2), to(now+4), to(true)
+	if _, got := get(part); got != "2 3" {
+		t.Errorf("a part is %s", got)
+	}
+	for _, token := range []string{"x/1", "f/1", "f/" + strings.Repeat("9", 56), "f/" + strings.Repeat("x", 56)} {
+		_, err := c.GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{LogGroupName: group, LogStreamName: stream, NextToken: &token})
+		refused(t, err, "InvalidParameterException", "The specified nextToken is invalid.")
+	}
+	_, err := c.GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{LogStreamName: stream})
+	refused(t, err, "InvalidParameterException", "logGroupIdentifier")
+}
+
+func TestFilteringInterleavesStreamsByTime(t *testing.T) {
+	c, _ := begun(t)
+	ctx := t.Context()
+	now := time.Now().UnixMilli()
+	must(c.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: to("web/app/2")}))(t)
+	must(c.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: to("job/1")}))(t)
+	for i := range 9 {
+		name := []string{*stream, "web/app/2", "job/1"}[i%3]
+		put(t, c, name, events(now+int64(10*i), fmt.Sprintf(`{"n": %d}`, i)))
+	}
+	filter := func(in cloudwatchlogs.FilterLogEventsInput) string {
+		t.Helper()
+		in.LogGroupName, in.Limit = group, to(int32(2))
+		var got []string
+		ids := map[string]bool{}
+		for {
+			out := must(c.FilterLogEvents(ctx, &in))(t)
+			for _, e := range out.Events {
+				got = append(got, strings.Trim(*e.Message, `{"n: }`))
+				ids[*e.EventId] = true
+			}
+			if in.NextToken = out.NextToken; in.NextToken == nil {
+				break
+			}
+		}
+		if len(ids) != len(got) {
+			t.Errorf("%d ids of %d events", len(ids), len(got))
+		}
+		return strings.Join(got, "")
+	}
+	for want, in := range map[string]cloudwatchlogs.FilterLogEventsInput{
+		"012345678": {},
+		"876543210": {StartFromHead: to(false), StartTime: &now},
+		"0134 67":   {LogStreamNamePrefix: to("web/")},
+		"25 8":      {LogStreamNames: []string{"job/1", "job/1"}},
+		"1234":      {StartTime: to(now + 10), EndTime: to(now + 40)},
+		"5678":      {FilterPattern: to("{ $.n > 4 }")},
+		"":          {LogStreamNamePrefix: to("none")},
+		"578":       {FilterPattern: to(`?5 ?7 ?8`), LogStreamNamePrefix: to("")},
+	} {
+		if in.LogStreamNamePrefix != nil && *in.LogStreamNamePrefix == "" {
+			in.LogStreamNamePrefix = nil
+		}
+		if got := filter(in); got != strings.ReplaceAll(want, " ", "") {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	_, err := c.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, FilterPattern: to("{ $.n > }")})
+	refused(t, err, "InvalidParameterException", "Invalid filter pattern")
+	_, err = c.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: to("none")})
+	refused(t, err, "ResourceNotFoundException", "The specified log group does not exist.")
+	_, err = c.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, LogStreamNames: []string{"none"}})
+	refused(t, err, "ResourceNotFoundException", "The specified log stream does not exist.")
+	first := must(c.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, Limit: to(int32(1))}))(t)
+	_, err = c.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, NextToken: first.NextToken, FilterPattern: to("other")})
+	refused(t, err, "InvalidParameterException", "nextToken")
+	_, err = c.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, LogStreamNames: []string{"a"}, LogStreamNamePrefix: to("a")})
+	refused(t, err, "InvalidParameterException", "mutually exclusive")
+}
+
+// Policies are written for these names of resources.
+func TestPermissionsNameGroupsAndStreams(t *testing.T) {
+	ctx := awsapi.WithCall(t.Context(), &awsapi.Call{Principal: auth.Principal{Account: account}, Region: region})
+	const prefix = "arn:aws:logs:eu-west-1:123456789012:log-group:"
+	for want, needs := range map[string]func() ([]awsapi.Need, error){
+		"logs:CreateLogStream " + prefix + "/ecs/web:log-stream:web/app/1": func() ([]awsapi.Need, error) {
+			return needsCreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: stream})
+		},
+		"logs:PutLogEvents " + prefix + "/ecs/web:log-stream:web/app/1": func() ([]awsapi.Need, error) {
+			return needsPutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: stream})
+		},
+		"logs:FilterLogEvents " + prefix + "/ecs/web:log-stream:": func() ([]awsapi.Need, error) {
+			return needsFilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupIdentifier: to(prefix + "/ecs/web:*")})
+		},
+		"logs:DescribeLogGroups " + prefix + ":log-stream:": func() ([]awsapi.Need, error) {
+			return needsDescribeLogGroups(ctx, nil)
+		},
+		"logs:TagResource " + prefix + "/ecs/web": func() ([]awsapi.Need, error) {
+			return needsTagResource(ctx, &cloudwatchlogs.TagResourceInput{ResourceArn: to(prefix + "/ecs/web")})
+		},
+		"logs:CreateLogGroup " + prefix + "/ecs/web:log-stream:; logs:TagResource " + prefix + "/ecs/web": func() ([]awsapi.Need, error) {
+			return needsCreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group, Tags: map[string]string{"a": "b"}})
+		},
+	} {
+		var got []string
+		for _, n := range must(needs())(t) {
+			got = append(got, n.Action+" "+n.Resource)
+		}
+		if strings.Join(got, "; ") != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// How many bytes of lines a second go through the API, from several writers with a
+// stream each, while they are put away.
+func BenchmarkPutLogEvents(b *testing.B) {
+	c, store := begun(b)
+	ctx, stop := context.WithCancel(b.Context())
+	defer stop()
+	go func() { _ = store.Run(ctx) }()
+	line := `172.18.0.1 - - [24/Nov/2026:03:00:00 +0000] "GET /item/%d?token=%s HTTP/1.1" 200 %d "-" "curl/8.5.0"`
+	batch := make([]types.InputLogEvent, 5000)
+	size := 0
+	for i := range batch {
+		batch[i] = types.InputLogEvent{Timestamp: to(time.Now().UnixMilli()), Message: to(fmt.Sprintf(line, i, rand.Text(), i*37%9999))}
+		size += len(*batch[i].Message)
+	}
+	b.SetBytes(int64(size))
+	var n atomic.Int64
+	b.RunParallel(func(pb *testing.PB) {
+		name := fmt.Sprint("writer/", n.Add(1))
+		must(c.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: &name}))(b)
+		for pb.Next() {
+			put(b, c, name, batch)
+		}
+	})
+}
