@@ -77,7 +77,7 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 		cfg: cfg, folder: folder, records: records, names: names, roots: roots, log: log,
 		watched:      func(next auth.Authorizer) auth.Authorizer { return observe.NewDecisions(next, counts.Decision, log) },
 		counts:       counts,
-		downloadBase: downloadBase(cfg, names, addresses),
+		downloadBase: downloadBase(cfg, names, addresses), addresses: addresses,
 	})
 	if err != nil {
 		return nil, explainStorage(folder.Path(), err)
@@ -92,7 +92,7 @@ func assemble(ctx context.Context, cfg config.Config, folder *datadir.Folder, ad
 	}
 	return &house{
 		front: front.New(front.Options{
-			Registry: rooms.registry, AWS: rooms.aws, Ready: rooms.ready,
+			Registry: rooms.registry, AWS: rooms.aws, Sessions: rooms.sessions, Ready: rooms.ready,
 			Names: names, Metrics: counts, Log: log, Now: time.Now, Rand: rand.Reader,
 		}),
 		tls:   certificates,

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 
@@ -18,7 +18,6 @@ import (
 	"drydock/auth/token"
 	"drydock/awsapi"
 	"drydock/awsapi/constraints"
-	"drydock/deploy"
 	"drydock/ecrapi"
 	"drydock/internal/config"
 	"drydock/internal/control"
@@ -41,12 +40,15 @@ type site struct {
 	watched      func(auth.Authorizer) auth.Authorizer
 	counts       *metrics.Metrics
 	downloadBase func(account, region string) string
-	log          *slog.Logger
+	// addresses are the open ports.
+	addresses []*net.TCPAddr
+	log       *slog.Logger
 }
 
 // rooms are what answers behind the front.
 type rooms struct {
 	registry, aws http.Handler
+	sessions      http.Handler
 	control       *control.Server
 	ready         func(context.Context) error
 	background    []func(context.Context)
@@ -101,7 +103,19 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	services, err := services(s, engine, access, passwords)
+	tasks, err := openTasks(s, access, engine, passwords, func() {}, func() http.Handler { return r.aws })
+	if err != nil {
+		return nil, err
+	}
+	r.sessions, r.closers = tasks.sessions, append(r.closers, tasks.sessions.Close)
+	if tasks.reconciler != nil {
+		r.background = append(r.background, func(ctx context.Context) {
+			if err := tasks.reconciler.Run(ctx); err != nil {
+				s.log.Error("tasks are no longer looked after", "error", err)
+			}
+		})
+	}
+	services, err := services(s, engine, access, passwords, tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +163,7 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 }
 
 // services are the AWS APIs that exist here.
-func services(s site, engine *storage.Registry, access *access, passwords *token.Issuer) ([]*awsapi.Service, error) {
+func services(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks) ([]*awsapi.Service, error) {
 	ecr, err := ecrapi.New(ecrapi.Options{
 		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, DownloadBase: s.downloadBase,
 	})
@@ -164,7 +178,7 @@ func services(s site, engine *storage.Registry, access *access, passwords *token
 	if err != nil {
 		return nil, err
 	}
-	ecs, err := deploy.New(deploy.Options{DB: s.db, Now: time.Now, Random: rand.Reader, Chance: chance{}, Wake: func() {}})
+	ecs, err := tasks.ecs(s)
 	if err != nil {
 		return nil, err
 	}
@@ -185,9 +199,3 @@ func services(s site, engine *storage.Registry, access *access, passwords *token
 	}
 	return all, nil
 }
-
-// chance is the runtime's own randomness, which many goroutines may ask.
-type chance struct{}
-
-// IntN implements placement.Random.
-func (chance) IntN(n int) int { return mathrand.IntN(n) }

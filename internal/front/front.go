@@ -25,6 +25,7 @@ import (
 const (
 	surfaceRegistry = "registry"
 	surfaceAWS      = "aws"
+	surfaceSession  = "session"
 	surfaceOps      = "ops"
 	surfaceOther    = "other"
 )
@@ -36,6 +37,8 @@ type Options struct {
 	Registry http.Handler
 	// AWS answers the AWS APIs, whose path is always /.
 	AWS http.Handler
+	// Sessions answers below /session/: those who are in a container of a task.
+	Sessions http.Handler
 	// Ready returns nil when the server can do its work.
 	Ready   func(context.Context) error
 	Names   *registryhost.Names
@@ -70,6 +73,8 @@ func (f *Front) route(r *http.Request) (surface string, h http.Handler) {
 		return surfaceRegistry, f.o.Registry
 	case path == "/" && isAWS(r):
 		return surfaceAWS, f.o.AWS
+	case strings.HasPrefix(path, "/session/"):
+		return surfaceSession, f.o.Sessions
 	case path == "/livez":
 		return surfaceOps, http.HandlerFunc(f.live)
 	case path == "/readyz":
