@@ -32,12 +32,18 @@ import (
 )
 
 // ecsLab is a server with ECS and a machine that pretends to run tasks. Those whose
-// command is "exit" end by themselves, with code 3.
+// command is "exit" end by themselves, with code 3; "slow" ones do not stop when asked.
 type ecsLab struct {
 	t       *testing.T
 	machine *pretended
 	// other answers what is not ECS.
 	other http.HandlerFunc
+}
+
+// capabilities are those that the tasks of these tests need.
+var capabilities = map[string]string{
+	"ecs.os-type": "linux", "com.amazonaws.ecs.capability.task-iam-role": "", "com.amazonaws.ecs.capability.logging-driver.awslogs": "",
+	"ecs.capability.execution-role-awslogs": "", "com.amazonaws.ecs.capability.ecr-auth": "", "ecs.capability.execution-role-ecr-pull": "",
 }
 
 // pretended is a machine whose containers have written a line and repeat what they
@@ -97,10 +103,13 @@ func (everybody) Authorize(context.Context, auth.Request) error { return nil }
 func newECSLab(t *testing.T) *ecsLab {
 	t.Helper()
 	l := &ecsLab{t: t, machine: &pretended{Machine: simulated.New(
-		machine.Description{ID: "m", CPU: 4096, Memory: 4096, Attributes: map[string]string{"ecs.os-type": "linux", "com.amazonaws.ecs.capability.task-iam-role": ""}}, time.Now(),
+		machine.Description{ID: "m", CPU: 4096, Memory: 4096, Attributes: capabilities}, time.Now(),
 		func(task machine.Task) (f simulated.Fortune) {
-			if slices.Equal(task.Containers[0].Command, []string{"exit"}) {
+			switch fmt.Sprint(task.Containers[0].Command) {
+			case "[exit]":
 				f.ExitAfter, f.ExitCode = 50*time.Millisecond, 3
+			case "[slow]":
+				f.Stop = time.Hour
 			}
 			return f
 		},
