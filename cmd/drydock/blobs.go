@@ -16,14 +16,14 @@ const addressesGoodFor = 20 * time.Minute
 
 // openBlobs opens what keeps the bytes. A bucket is asked for here whether it can
 // be used, so that a server does not start that could not serve.
-func openBlobs(ctx context.Context, s site) (*blob.Store, error) {
+func openBlobs(ctx context.Context, s site) (blob.Driver, error) {
 	where := s.cfg.Blobs
 	if where.Bucket == "" {
 		files, err := disk.New(s.folder.Path())
 		if err != nil {
 			return nil, err
 		}
-		return blob.NewStore(files), nil
+		return files, nil
 	}
 	o := s3.Options{
 		Bucket: where.Bucket, Prefix: where.Prefix, Endpoint: where.Endpoint, Region: where.Region, PathStyle: where.PathStyle,
@@ -41,5 +41,5 @@ func openBlobs(ctx context.Context, s site) (*blob.Store, error) {
 	if err := bucket.Check(ctx); err != nil {
 		return nil, &placeError{"blobs", err}
 	}
-	return blob.NewStore(bucket), nil
+	return bucket, nil
 }

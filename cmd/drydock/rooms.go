@@ -18,6 +18,8 @@ import (
 	"drydock/auth/token"
 	"drydock/awsapi"
 	"drydock/awsapi/constraints"
+	"drydock/deploy/logs"
+	"drydock/deploy/logs/logsapi"
 	"drydock/ecrapi"
 	"drydock/internal/config"
 	"drydock/internal/control"
@@ -27,6 +29,7 @@ import (
 	"drydock/internal/registryhost"
 	"drydock/registry"
 	"drydock/storage"
+	"drydock/storage/blob"
 )
 
 // site is what the rooms stand on.
@@ -50,6 +53,7 @@ type rooms struct {
 	registry, aws http.Handler
 	sessions      http.Handler
 	control       *control.Server
+	files         blob.Driver
 	ready         func(context.Context) error
 	background    []func(context.Context)
 	leases        *leases.Leases
@@ -88,10 +92,6 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 		}
 	})
 	authorizer := s.watched(access.authorizer)
-	r.control = control.New(control.Options{
-		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine, Quotas: engine, Verifier: engine,
-		Region: s.cfg.Region, Log: s.log,
-	})
 	passwords := token.New(access.signing, access.identities, time.Now, rand.Reader)
 	held, err := throttle.New(throttle.Options{Now: time.Now, Refused: s.counts.Throttled})
 	if err != nil {
@@ -107,6 +107,10 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, err
 	}
+	r.control = control.New(control.Options{
+		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine, Quotas: engine, Verifier: engine,
+		Secrets: tasks.secrets, Region: s.cfg.Region, Log: s.log,
+	})
 	r.sessions, r.closers = tasks.sessions, append(r.closers, tasks.sessions.Close)
 	if tasks.reconciler != nil {
 		r.background = append(r.background, func(ctx context.Context) {
@@ -115,7 +119,12 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 			}
 		})
 	}
-	services, err := services(s, engine, access, passwords, tasks)
+	events, err := logs.New(logs.Options{DB: s.db, Files: r.files, Now: time.Now, Random: rand.Reader, Log: s.log})
+	if err != nil {
+		return nil, err
+	}
+	r.leased = append(r.leased, leased{leaseOfLogs, events.Run})
+	services, err := services(s, engine, access, passwords, tasks, events)
 	if err != nil {
 		return nil, err
 	}
@@ -131,10 +140,12 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 
 // openStorage opens the blobs and puts the engine over them and the records.
 func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, error) {
-	blobs, err := openBlobs(ctx, s)
+	files, err := openBlobs(ctx, s)
 	if err != nil {
 		return nil, err
 	}
+	r.files = files
+	blobs := blob.NewStore(files)
 	if err := checkPlace(ctx, blobs, s.shared); err != nil {
 		return nil, err
 	}
@@ -163,7 +174,7 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 }
 
 // services are the AWS APIs that exist here.
-func services(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks) ([]*awsapi.Service, error) {
+func services(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks, events *logs.Store) ([]*awsapi.Service, error) {
 	ecr, err := ecrapi.New(ecrapi.Options{
 		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, DownloadBase: s.downloadBase,
 	})
@@ -182,11 +193,15 @@ func services(s site, engine *storage.Registry, access *access, passwords *token
 	if err != nil {
 		return nil, err
 	}
+	cloudwatch, err := logsapi.New(logsapi.Options{Store: events, DB: s.db, Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
 	var all []*awsapi.Service
 	for _, api := range []struct {
 		model      string
 		operations []awsapi.Operation
-	}{{"ecr", ecr.Operations()}, {"ecs", ecs.Operations()}, {"iam", iam.Operations()}, {"sts", sts.Operations()}} {
+	}{{"ecr", ecr.Operations()}, {"ecs", ecs.Operations()}, {"iam", iam.Operations()}, {"logs", cloudwatch.Operations()}, {"sts", sts.Operations()}} {
 		model, err := constraints.Load(api.model)
 		if err != nil {
 			return nil, fmt.Errorf("load the model of %s: %w", api.model, err)

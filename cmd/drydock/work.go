@@ -16,6 +16,7 @@ const (
 	leaseOfCollection = "collection"
 	leaseOfUploads    = "uploads"
 	leaseOfScrub      = "scrub"
+	leaseOfLogs       = "logs"
 )
 
 // leased is work that one server at a time does of all on a database. It takes a

@@ -177,3 +177,37 @@ func TestATaskOfThePushedImageRunsAsItsRole(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+func TestWhatAContainerWritesAndFindsInside(t *testing.T) {
+	l := newLab(t)
+	l.do("aws ecr create-repository --repository-name web")
+	l.do("aws ecr get-login-password | docker login --username AWS --password-stdin %s", l.server.Host())
+	image := l.push("web", "1")
+	execution, worker := l.role("ecsTaskExecutionRole", executionPolicy), l.role("worker", "")
+	l.do("aws logs create-log-group --log-group-name /ecs/web")
+	l.eventually("the machine has registered", func() bool {
+		return l.do("aws ecs list-container-instances --query 'containerInstanceArns' --output text") != ""
+	})
+	l.do(`aws ecs register-task-definition --family web --execution-role-arn %s --task-role-arn %s --container-definitions '[{"name":"app","image":"%s","memory":64,
+		"command":["say","it begins","get","http://169.254.170.2$AWS_CONTAINER_CREDENTIALS_RELATIVE_URI","get","$ECS_CONTAINER_METADATA_URI_V4/task","exit","0"],
+		"logConfiguration":{"logDriver":"awslogs","options":{"awslogs-group":"/ecs/web","awslogs-region":"%s","awslogs-stream-prefix":"run"}}}]'`, execution, worker, image, l.server.Region)
+	arn := l.do("aws ecs run-task --task-definition web --query 'tasks[0].taskArn' --output text")
+	l.do("aws ecs wait tasks-stopped --tasks %s", arn)
+	if v := l.task(arn); v.StopCode != "EssentialContainerExited" || v.Containers[0].ExitCode == nil || *v.Containers[0].ExitCode != 0 {
+		t.Fatalf("%+v\n%s", v, l.server.Log())
+	}
+	stream := "run/app/" + arn[strings.LastIndex(arn, "/")+1:]
+	var written string
+	l.eventually("the log is there", func() bool {
+		written = l.do("aws logs get-log-events --log-group-name /ecs/web --log-stream-name %s --start-from-head --query 'events[].message' --output text", stream)
+		return strings.Contains(written, `"TaskARN"`)
+	})
+	for _, want := range []string{"it begins", `"RoleArn":"` + worker + `"`, arn, `"Family":"web"`} {
+		if !strings.Contains(strings.ReplaceAll(written, `": "`, `":"`), want) {
+			t.Errorf("the container wrote %s, without %s", written, want)
+		}
+	}
+	if got := l.do("aws logs filter-log-events --log-group-name /ecs/web --filter-pattern begins --query 'events[].message' --output text"); got != "it begins" {
+		t.Errorf("%q", got)
+	}
+}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -44,6 +45,17 @@ func main() {
 				fmt.Println(err)
 				os.Exit(1)
 			}
+		case "get": // of an address in which $VARIABLES are replaced
+			a, err := http.Get(os.ExpandEnv(arg()))
+			if err != nil {
+				fmt.Println(err)
+				os.Exit(1)
+			}
+			if _, err := io.Copy(os.Stdout, a.Body); err != nil {
+				fmt.Println(err)
+			}
+			fmt.Println()
+			a.Body.Close()
 		case "serve":
 			go http.ListenAndServe(":"+arg(), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				host, _ := os.Hostname()
