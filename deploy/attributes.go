@@ -122,7 +122,10 @@ func (s *Service) changeAttributes(ctx context.Context, cluster *string, list []
 				changed = append(changed, types.Attribute{
 					Name: a.Name, Value: a.Value, TargetType: types.TargetTypeContainerInstance, TargetId: i.Detail.Shown.ContainerInstanceArn,
 				})
-				return record.UpdateInstance(ctx, q, i)
+				if err := record.UpdateInstance(ctx, q, i); err != nil {
+					return fmt.Errorf("change container instance %s: %w", i.ID, err)
+				}
+				return record.WakeAll(ctx, q, i.Scope, i.Cluster, s.millis())
 			}, &missing)
 			if err != nil {
 				return err

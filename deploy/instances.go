@@ -245,7 +245,10 @@ func (s *Service) DeregisterContainerInstance(ctx context.Context, in *ecs.Dereg
 		if err := meta.DeleteResourceTags(ctx, q, *v.ContainerInstanceArn); err != nil {
 			return fmt.Errorf("untag container instance %s: %w", i.ID, err)
 		}
-		return record.UpdateInstance(ctx, q, i)
+		if err := record.UpdateInstance(ctx, q, i); err != nil {
+			return err
+		}
+		return record.WakeAll(ctx, q, i.Scope, i.Cluster, s.millis())
 	})
 	if err != nil {
 		return nil, err
@@ -272,6 +275,9 @@ func (s *Service) UpdateContainerInstancesState(ctx context.Context, in *ecs.Upd
 			i.Status = string(in.Status)
 			if err := record.UpdateInstance(ctx, q, i); err != nil {
 				return fmt.Errorf("change container instance %s: %w", i.ID, err)
+			}
+			if err := record.WakeAll(ctx, q, i.Scope, i.Cluster, s.millis()); err != nil {
+				return err
 			}
 			v, err := s.showInstance(ctx, q, i, false)
 			out.ContainerInstances = append(out.ContainerInstances, v)

@@ -120,7 +120,7 @@ func (s *Service) StopTask(ctx context.Context, in *ecs.StopTaskInput) (*ecs.Sto
 		if !launch.Stop(&t, machine.UserInitiated, reason, s.now()) {
 			return nil
 		}
-		return record.UpdateTask(ctx, q, t)
+		return s.putTask(ctx, q, t)
 	})
 	if err != nil {
 		return nil, err
@@ -128,6 +128,15 @@ func (s *Service) StopTask(ctx context.Context, in *ecs.StopTaskInput) (*ecs.Sto
 	s.wake()
 	v := shownTask(t, t.Detail.Shown)
 	return &ecs.StopTaskOutput{Task: &v}, nil
+}
+
+// putTask writes a task that has changed, and has the service looked at that it
+// belongs to.
+func (s *Service) putTask(ctx context.Context, q meta.Querier, t record.Task) error {
+	if err := record.UpdateTask(ctx, q, t); err != nil || t.Service == "" {
+		return err
+	}
+	return record.Wake(ctx, q, t.Scope, t.Cluster, t.Service, s.millis())
 }
 
 // DescribeTasks describes tasks by id or ARN. Those that do not exist, or stopped
@@ -297,7 +306,7 @@ func (s *Service) UpdateTaskProtection(ctx context.Context, in *ecs.UpdateTaskPr
 			if in.ProtectionEnabled {
 				t.Detail.ProtectedUntil = s.now().Add(time.Duration(minutes) * time.Minute).UnixMilli()
 			}
-			return record.UpdateTask(ctx, q, t)
+			return s.putTask(ctx, q, t)
 		})
 		switch {
 		case err != nil:

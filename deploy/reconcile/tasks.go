@@ -8,25 +8,42 @@ import (
 	"drydock/deploy/launch"
 	"drydock/deploy/machine"
 	"drydock/deploy/record"
+	"drydock/internal/arn"
 	"drydock/storage/meta"
 )
 
 // Sync starts and stops what the records say, and forgets what stopped long ago.
 func (r *Reconciler) Sync(ctx context.Context) error {
-	tasks, err := record.TasksOfMachine(ctx, r.o.DB.Reader(), r.id)
+	tasks, err := record.OutlinesOfMachine(ctx, r.o.DB.Reader(), r.id)
 	if err != nil {
 		return fmt.Errorf("list the tasks of the machine: %w", err)
 	}
 	wanted := make(map[string]bool, len(tasks))
 	var failed []error
 	for _, t := range tasks {
-		wanted[t.Detail.Spec.ARN] = true
-		if err := r.see(ctx, t); err != nil {
+		arn := taskARN(t)
+		wanted[arn] = true
+		if s, there := r.state(arn); there && t.Desired != string(machine.Stopped) && !machine.Status(t.Status).Before(s.Status) {
+			continue // it is as it should be
+		}
+		t, err := record.FindTask(ctx, r.o.DB.Reader(), t.Scope, t.Cluster, t.ID)
+		if errors.Is(err, meta.ErrNotFound) || err == nil && t.StoppedAt > 0 {
+			continue // it has stopped since the list was made
+		}
+		if err == nil {
+			err = r.see(ctx, t)
+		}
+		if err != nil {
 			failed = append(failed, err)
 		}
 	}
 	failed = append(failed, r.strangers(ctx, wanted), r.purge(ctx))
 	return errors.Join(failed...)
+}
+
+// taskARN is the ARN of a task.
+func taskARN(t record.Task) string {
+	return arn.ARN{Service: "ecs", Region: t.Region, Account: t.Account, Resource: "task/" + t.Cluster + "/" + t.ID}.String()
 }
 
 // see to a task that has not stopped.

@@ -120,6 +120,16 @@ func TasksOfMachine(ctx context.Context, q meta.Querier, machine string) ([]Task
 	return all(rows, err, scanTask)
 }
 
+// OutlinesOfMachine lists the tasks of a machine that have not stopped, without their
+// details, of which there may be much to read.
+func OutlinesOfMachine(ctx context.Context, q meta.Querier, machine string) ([]Task, error) {
+	rows, err := q.QueryContext(ctx, `SELECT account, region, cluster, id, machine, desired, status, version FROM ecs_task
+		WHERE machine = $1 AND stopped_at = 0 ORDER BY id`, machine)
+	return all(rows, err, func(s scanner) (t Task, err error) {
+		return t, s.Scan(&t.Account, &t.Region, &t.Cluster, &t.ID, &t.Machine, &t.Desired, &t.Status, &t.Version)
+	})
+}
+
 // StoppedTasks lists tasks that stopped before a time, in milliseconds since 1970,
 // the longest ago first.
 func StoppedTasks(ctx context.Context, q meta.Querier, before int64, limit int) ([]Task, error) {

@@ -214,6 +214,9 @@ func (d *decision) rebalance() error {
 	if !placement.SpreadsZonesFirst(d.Strategies) || d.held() {
 		return nil
 	}
+	if even, err := d.even(); err != nil || even && !d.st.Balancing {
+		return err
+	}
 	o, err := d.offer()
 	if err != nil {
 		return err
@@ -247,4 +250,28 @@ func (d *decision) rebalance() error {
 	d.plan.Start = append(d.plan.Start, move.Start)
 	d.st.Steady = false
 	return nil
+}
+
+// even reports whether the service's tasks are in balance over all zones there are:
+// then there is no need to ask which of them it may use.
+func (d *decision) even() (bool, error) {
+	if d.zones == nil {
+		return false, nil
+	}
+	names, err := d.zones()
+	if err != nil {
+		return false, err
+	}
+	tasks := map[string]int{}
+	for _, name := range names {
+		tasks[name] = 0
+	}
+	for _, t := range d.mine {
+		tasks[t.Zone]++
+	}
+	zones := make([]placement.Zone, 0, len(tasks))
+	for name, n := range tasks {
+		zones = append(zones, placement.Zone{Name: name, Tasks: n})
+	}
+	return placement.Balanced(zones), nil
 }

@@ -49,7 +49,9 @@ type Task struct {
 	// Deployment is the id of the rollout that it belongs to, Instance the id of the
 	// container instance it is on.
 	Deployment, Instance string
-	Status               machine.Status
+	// Zone is the availability zone of that.
+	Zone   string
+	Status machine.Status
 	// Stopping is set when it is to stop.
 	Stopping bool
 	// Leaving is set when its instance takes no more tasks.
@@ -90,7 +92,10 @@ type Input struct {
 	// Offers is asked when the decision depends on places, for there is a price to
 	// reading a whole fleet.
 	Offers func(of Rollout) (Offers, error)
-	Now    time.Time
+	// Zones are the availability zones that have instances. It may be nil where they
+	// are not known without asking Offers.
+	Zones func() ([]string, error)
+	Now   time.Time
 }
 
 // Plan is what is to be done.
@@ -123,7 +128,7 @@ const startsAtOnce = 100
 // Decide decides. The state of the input is not changed. Errors: those of Offers and
 // of placement.
 func Decide(in Input) (Plan, error) {
-	d := &decision{Service: in.Service, now: in.Now, offers: in.Offers, plan: Plan{State: in.State.clone(), Desired: in.Service.Desired}}
+	d := &decision{Service: in.Service, now: in.Now, offers: in.Offers, zones: in.Zones, plan: Plan{State: in.State.clone(), Desired: in.Service.Desired}}
 	d.st = &d.plan.State
 	if d.Draining {
 		d.end(in.Tasks)
@@ -156,6 +161,7 @@ type decision struct {
 	st     *State
 	plan   Plan
 	offers func(Rollout) (Offers, error)
+	zones  func() ([]string, error)
 	got    *Offers
 
 	// desired is the count that is aimed at, minimum and maximum follow from it.

@@ -94,6 +94,7 @@ func (w *world) input() schedule.Input {
 	for _, id := range slices.Sorted(maps.Keys(w.tasks)) {
 		if t := w.tasks[id]; t.stopped.IsZero() {
 			v := t.Task
+			v.Zone = w.instances[t.Instance].Attributes[placement.ZoneAttribute]
 			v.Leaving = w.instances[t.Instance].Status != placement.StatusActive
 			in.Tasks = append(in.Tasks, v)
 		}
@@ -111,6 +112,14 @@ func (w *world) input() schedule.Input {
 		w.asked++
 		k := w.kinds[of.ID]
 		return schedule.Offers{Fleet: w.fleet, Request: &k.request, Chance: w.r}, nil
+	}
+	if w.ids%2 == 0 { // what it knows of zones may make no difference
+		in.Zones = func() (zones []string, err error) {
+			for _, i := range w.instances {
+				zones = append(zones, i.Attributes[placement.ZoneAttribute])
+			}
+			return zones, nil
+		}
 	}
 	return in
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type cluster struct {
 	// fleet and instances are read when they are needed.
 	fleet     *placement.Fleet
 	instances map[string]record.Instance
+	zones     []string
 	// recorded is set when tasks have changed.
 	recorded bool
 }
@@ -63,6 +65,7 @@ func (c *cluster) see(ctx context.Context, v record.Service) error {
 		o.Chance = c.s.o.Chance
 		return o, err
 	}
+	in.Zones = func() ([]string, error) { return c.zoned(ctx) }
 	plan, err := schedule.Decide(in)
 	if err != nil {
 		return err
@@ -86,6 +89,43 @@ func (c *cluster) places(ctx context.Context) (*placement.Fleet, error) {
 	return fleet, nil
 }
 
+// zoned lists the availability zones that have instances, read once.
+func (c *cluster) zoned(ctx context.Context) ([]string, error) {
+	if c.zones != nil {
+		return c.zones, nil
+	}
+	c.zones = []string{}
+	for p := (record.Page{Limit: atOnce}); ; {
+		list, err := record.Instances(ctx, c.q, c.Scope, c.cluster, placement.StatusActive, p)
+		if err != nil {
+			return nil, fmt.Errorf("list container instances: %w", err)
+		}
+		for _, i := range list {
+			c.instances[i.ID] = i
+			if z := zone(i); z != "" && !slices.Contains(c.zones, z) {
+				c.zones = append(c.zones, z)
+			}
+		}
+		if len(list) < p.Limit {
+			return c.zones, nil
+		}
+		p.After = list[len(list)-1].ID
+	}
+}
+
+// atOnce is how many container instances are read at once.
+const atOnce = 500
+
+// zone is the availability zone of a container instance.
+func zone(i record.Instance) string {
+	for _, a := range i.Detail.Shown.Attributes {
+		if *a.Name == placement.ZoneAttribute {
+			return deref(a.Value)
+		}
+	}
+	return ""
+}
+
 // seen is a task as the scheduler sees it.
 func (c *cluster) seen(ctx context.Context, t record.Task) (schedule.Task, error) {
 	v := schedule.Task{
@@ -107,7 +147,7 @@ func (c *cluster) seen(ctx context.Context, t record.Task) (schedule.Task, error
 		}
 		c.instances[t.Instance] = i
 	}
-	v.Leaving = i.Status != placement.StatusActive
+	v.Leaving, v.Zone = i.Status != placement.StatusActive, zone(i)
 	return v, nil
 }
 

@@ -46,7 +46,8 @@ type Options struct {
 // looked at although nothing has changed, and when again after it failed.
 const (
 	every    = time.Second
-	batch    = 32
+	batch    = 64
+	gather   = 10 * time.Millisecond
 	net      = time.Hour
 	tryAgain = 30 * time.Second
 )
@@ -95,6 +96,12 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-s.wake:
+			// What wakes it often wakes it again at once, and much can be done together.
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(gather):
+			}
 		case <-tick.C:
 		}
 	}
