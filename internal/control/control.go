@@ -48,6 +48,7 @@ type Options struct {
 	Collection Collection
 	Quotas     Quotas
 	Verifier   Verifier
+	Secrets    Secrets
 	// Region is the server's own, for requests that name none.
 	Region string
 	Log    *slog.Logger
@@ -78,6 +79,9 @@ func New(o Options) *Server {
 	mux.Handle("POST /quotas", endpoint(s.setQuota))
 	mux.Handle("POST /quotas/remove", endpoint(s.removeQuota))
 	mux.Handle("POST /quotas/list", endpoint(s.holdings))
+	mux.Handle("POST /secrets", endpoint(s.putSecret))
+	mux.Handle("POST /secrets/remove", endpoint(s.removeSecret))
+	mux.Handle("POST /secrets/list", endpoint(s.secrets))
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
 	return s
 }
