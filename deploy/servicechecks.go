@@ -102,7 +102,7 @@ func (s *Service) newService(ctx context.Context, q meta.Querier, in *ecs.Create
 	if err := configure(d, in.DeploymentConfiguration); err != nil {
 		return v, err
 	}
-	return v, checkService(d)
+	return v, checkService(d, in.AvailabilityZoneRebalancing)
 }
 
 // configure changes the deployment configuration of a service, and fills in what it
@@ -150,8 +150,9 @@ func configure(d *types.Service, in *types.DeploymentConfiguration) error {
 	return nil
 }
 
-// checkService checks that what is said of a service goes together.
-func checkService(d *types.Service) error {
+// checkService checks that what is said of a service goes together. asked is what the
+// request says of availability zones: without it, they are balanced if they can be.
+func checkService(d *types.Service, asked types.AvailabilityZoneRebalancing) error {
 	if d.DesiredCount < 0 || d.DesiredCount > mostDesired {
 		return invalidParameter("The desired count must be between 0 and %d.", mostDesired)
 	}
@@ -185,10 +186,10 @@ func checkService(d *types.Service) error {
 	switch {
 	case d.AvailabilityZoneRebalancing == "" && able:
 		d.AvailabilityZoneRebalancing = types.AvailabilityZoneRebalancingEnabled
-	case d.AvailabilityZoneRebalancing == "":
-		d.AvailabilityZoneRebalancing = types.AvailabilityZoneRebalancingDisabled
-	case d.AvailabilityZoneRebalancing == types.AvailabilityZoneRebalancingEnabled && !able:
+	case asked == types.AvailabilityZoneRebalancingEnabled && !able:
 		return invalidParameter("Availability Zone rebalancing needs the replica scheduling strategy, a maximumPercent above 100, and no placement strategy or one that spreads over attribute:ecs.availability-zone first.")
+	case !able:
+		d.AvailabilityZoneRebalancing = types.AvailabilityZoneRebalancingDisabled
 	}
 	return nil
 }
@@ -277,7 +278,7 @@ func (s *Service) update(v *record.Service, in *ecs.UpdateServiceInput) error {
 	if err := configure(d, in.DeploymentConfiguration); err != nil {
 		return err
 	}
-	return checkService(d)
+	return checkService(d, in.AvailabilityZoneRebalancing)
 }
 
 // revisionChange is what tells one revision of a service from another.

@@ -64,6 +64,10 @@ func TestOnlyWhatChangesTasksIsADeployment(t *testing.T) {
 	if v := update(ecs.UpdateServiceInput{DesiredCount: to(int32(5)), TaskDefinition: to("web:1")}); v.DesiredCount != 5 || len(v.Deployments) != 1 || v.Deployments[0].DesiredCount != 5 {
 		t.Errorf("%+v", v.Deployments)
 	}
+	narrow := &types.DeploymentConfiguration{MinimumHealthyPercent: to(int32(50)), MaximumPercent: to(int32(100))}
+	if v := update(ecs.UpdateServiceInput{DeploymentConfiguration: narrow}); v.AvailabilityZoneRebalancing != "DISABLED" || len(v.Deployments) != 1 {
+		t.Errorf("%+v", v)
+	}
 	registered(t, s, ctx, nil)
 	v := update(ecs.UpdateServiceInput{TaskDefinition: to("web")})
 	if len(v.Deployments) != 2 || *v.Deployments[1].Status != "ACTIVE" || *v.Deployments[1].Id != *first.Deployments[0].Id || !strings.HasSuffix(*v.TaskDefinition, "web:2") {

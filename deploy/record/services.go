@@ -88,6 +88,23 @@ func DueServices(ctx context.Context, q meta.Querier, now int64, limit int) ([]S
 	return all(rows, err, scanService)
 }
 
+// EndedServices lists services that are INACTIVE and were due before a time.
+func EndedServices(ctx context.Context, q meta.Querier, before int64, limit int) ([]Service, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+serviceColumns+` FROM ecs_service WHERE status = 'INACTIVE' AND due_at < $1 ORDER BY due_at LIMIT $2`, before, limit)
+	return all(rows, err, scanService)
+}
+
+// ForgetService deletes all that is recorded of a service: itself, its revisions and
+// its deployments.
+func ForgetService(ctx context.Context, q meta.Querier, s Scope, cluster, name string) error {
+	for _, table := range []string{"ecs_service_revision", "ecs_service_deployment"} {
+		if err := exec(ctx, q, `DELETE FROM `+table+` WHERE account = $1 AND region = $2 AND cluster = $3 AND service = $4`, s.Account, s.Region, cluster, name); err != nil {
+			return err
+		}
+	}
+	return DeleteService(ctx, q, s, cluster, name)
+}
+
 // Wake makes a service due. It need not be there.
 func Wake(ctx context.Context, q meta.Querier, s Scope, cluster, name string, now int64) error {
 	return exec(ctx, q, `UPDATE ecs_service SET due_at = $5 WHERE account = $1 AND region = $2 AND cluster = $3 AND name = $4 AND due_at > $5`,

@@ -260,6 +260,17 @@ func TestAServiceIsKeptUpdatedRolledBackAndDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.eventually("it has ended", func() bool { return *l.describe("web").Status == "INACTIVE" })
+	l.clock.Add(int64(30 * time.Minute))
+	if err := l.sched.Sweep(t.Context()); err != nil || *l.describe("web").Status != "INACTIVE" {
+		t.Error("it is forgotten too soon", err)
+	}
+	l.clock.Add(int64(time.Hour))
+	if err := l.sched.Sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if out, err := l.api.DescribeServices(l.ctx, &ecs.DescribeServicesInput{Services: []string{"web"}}); err != nil || len(out.Failures) != 1 {
+		t.Errorf("it is not forgotten: %+v %v", out, err)
+	}
 	l.define("app:4")
 	l.create("web", 1)
 	l.eventually("another of its name runs", func() bool { return l.stable("web") })
