@@ -16,33 +16,38 @@ const (
 	label  = "lo:drydock"
 )
 
-// hold puts an IPv4 address on the loopback device. One that is there already is
-// used; it is removed at the end only if a drydock has put it there. Errors:
-// os.ErrPermission, wrapped.
-func hold(a netip.Addr) (remove func() error, err error) {
-	nothing := func() error { return nil }
+// hold puts an IPv4 address on the loopback device, unless it is there. ours tells
+// that a drydock has put it there, now or before: then it may be taken away; added,
+// that it was not there before. Errors: os.ErrPermission, wrapped.
+func hold(a netip.Addr) (ours, added bool, err error) {
 	lo, err := net.InterfaceByName(device)
 	if err != nil {
-		return nothing, fmt.Errorf("find the loopback device: %w", err)
+		return false, false, fmt.Errorf("find the loopback device: %w", err)
 	}
 	ours, there, err := find(lo, a)
+	if err != nil || there {
+		return ours, false, err
+	}
+	err = ask(syscall.RTM_NEWADDR, syscall.NLM_F_CREATE|syscall.NLM_F_EXCL, lo, a)
+	if errors.Is(err, syscall.EEXIST) {
+		return false, false, nil // somebody else was faster
+	}
 	if err != nil {
-		return nothing, err
+		return false, false, fmt.Errorf("put the address on the loopback device: %w", err)
 	}
-	if there && !ours {
-		return nothing, nil
+	return true, true, nil
+}
+
+// letGo takes the address from the loopback device. It need not be there.
+func letGo(a netip.Addr) error {
+	lo, err := net.InterfaceByName(device)
+	if err != nil {
+		return fmt.Errorf("find the loopback device: %w", err)
 	}
-	if !there {
-		if err := ask(syscall.RTM_NEWADDR, syscall.NLM_F_CREATE|syscall.NLM_F_EXCL, lo, a); err != nil && !errors.Is(err, syscall.EEXIST) {
-			return nothing, fmt.Errorf("put the address on the loopback device: %w", err)
-		}
+	if err := ask(syscall.RTM_DELADDR, 0, lo, a); err != nil && !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return fmt.Errorf("take the address from the loopback device: %w", err)
 	}
-	return func() error {
-		if err := ask(syscall.RTM_DELADDR, 0, lo, a); err != nil && !errors.Is(err, syscall.EADDRNOTAVAIL) {
-			return fmt.Errorf("take the address from the loopback device: %w", err)
-		}
-		return nil
-	}, nil
+	return nil
 }
 
 // find looks for an address on a device, and whether it has the label.

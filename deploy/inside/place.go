@@ -20,6 +20,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 )
 
@@ -42,9 +43,14 @@ type PlaceOptions struct {
 
 // Place is an address for containers, or the reason why there is none.
 type Place struct {
+	at            netip.Addr
 	metadata, api net.Listener
-	remove        func() error
 	why           error
+
+	mu sync.Mutex
+	// held is set while the address is on this machine for this server, and ours
+	// when it is to be taken away at the end.
+	held, ours bool
 }
 
 // errNoPermission is why there is no address where the server may not make one.
@@ -57,9 +63,9 @@ func Open(ctx context.Context, o PlaceOptions) *Place {
 		o.Address = netip.MustParseAddr(Address)
 		o.MetadataPort, o.APIPort = MetadataPort, APIPort
 	}
-	p := &Place{remove: func() error { return nil }}
+	p := &Place{at: o.Address}
 	if p.why = p.open(ctx, o); p.why != nil {
-		p.close()
+		_ = p.Close() // what went wrong before matters more
 		if errors.Is(p.why, os.ErrPermission) {
 			p.why = errNoPermission
 		}
@@ -69,9 +75,12 @@ func Open(ctx context.Context, o PlaceOptions) *Place {
 }
 
 func (p *Place) open(ctx context.Context, o PlaceOptions) (err error) {
+	ours := false
 	if !o.Address.IsLoopback() {
-		if p.remove, err = hold(o.Address); err != nil {
-			p.remove = func() error { return nil }
+		// Whose the address is, is decided by whose the ports are: until they are
+		// open, it is only taken away again by whoever has put it there.
+		p.held = true
+		if ours, p.ours, err = hold(o.Address); err != nil {
 			return err
 		}
 	}
@@ -87,7 +96,34 @@ func (p *Place) open(ctx context.Context, o PlaceOptions) (err error) {
 			return err
 		}
 	}
+	p.ours = ours
 	return nil
+}
+
+// keep puts the address back on this machine, if somebody has taken it away.
+func (p *Place) keep() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.held {
+		return nil
+	}
+	_, added, err := hold(p.at)
+	p.ours = p.ours || added
+	return err
+}
+
+// letGo takes the address from this machine, if this server has put it there. That is
+// done before the ports are closed, so that a server which comes after this one finds
+// them taken, or an address that nobody takes away any more.
+func (p *Place) letGo() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	away := p.held && p.ours
+	p.held = false
+	if !away {
+		return nil
+	}
+	return letGo(p.at)
 }
 
 // Held is nil where containers can be answered, and else says why not.
@@ -95,13 +131,13 @@ func (p *Place) Held() error { return p.why }
 
 // MetadataURL and APIURL are where containers find metadata and the AWS APIs, without
 // a slash at the end; empty where they cannot be answered.
-func (p *Place) MetadataURL() string { return address(p.metadata) }
+func (p *Place) MetadataURL() string { return p.url(p.metadata) }
 
 // APIURL is told of at MetadataURL.
-func (p *Place) APIURL() string { return address(p.api) }
+func (p *Place) APIURL() string { return p.url(p.api) }
 
-func address(l net.Listener) string {
-	if l == nil {
+func (p *Place) url(l net.Listener) string {
+	if l == nil || p.why != nil {
 		return ""
 	}
 	a := l.Addr().String()
@@ -111,22 +147,16 @@ func address(l net.Listener) string {
 	return "http://" + a
 }
 
-// close lets go of the ports, and of the address if it was put there by this server.
-func (p *Place) close() error {
-	errs := []error{}
-	for _, l := range []*net.Listener{&p.metadata, &p.api} {
-		if *l == nil {
+// Close lets go of the address. Whoever is still served is cut off.
+func (p *Place) Close() error {
+	errs := []error{p.letGo()}
+	for _, l := range []net.Listener{p.metadata, p.api} {
+		if l == nil {
 			continue
 		}
-		if err := (*l).Close(); !errors.Is(err, net.ErrClosed) {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
-		*l = nil
 	}
-	errs = append(errs, p.remove())
-	p.remove = func() error { return nil }
 	return errors.Join(errs...)
 }
-
-// Close lets go of the address. Whoever is still served is cut off.
-func (p *Place) Close() error { return p.close() }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 
@@ -46,24 +45,49 @@ func has(t *testing.T) bool {
 	return false
 }
 
-func TestTheAddressIsThisMachinesUntilTheEnd(t *testing.T) {
-	remove, err := hold(spare)
-	if errors.Is(err, os.ErrPermission) {
+// place opens the spare address on ports of which nobody else knows.
+func place(t *testing.T) *Place {
+	t.Helper()
+	p := Open(t.Context(), PlaceOptions{Address: spare, MetadataPort: 51880, APIPort: 51881})
+	if errors.Is(p.Held(), errNoPermission) {
 		t.Skip("this user may not give the machine an address")
 	}
-	must(t, err)
+	return p
+}
+
+func TestTheAddressIsThisMachinesUntilTheEnd(t *testing.T) {
+	first := place(t)
+	must(t, first.Held())
 	if !has(t) {
 		t.Fatal("the machine has no such address")
 	}
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(spare.String(), "0"))
-	must(t, err)
-	must(t, l.Close())
-	// A server that was killed leaves it; the next one takes it over, and away.
-	again, err := hold(spare)
-	must(t, err)
-	must(t, again())
+	// One that comes while it is used goes without taking it away.
+	second := place(t)
+	if err := second.Held(); err == nil || !strings.Contains(err.Error(), "another program listens on its port 51880") {
+		t.Error(err)
+	}
+	must(t, second.Close())
+	if !has(t) {
+		t.Error("a second server has taken the address of the first")
+	}
+	must(t, letGo(spare))
+	must(t, first.keep())
+	if !has(t) {
+		t.Error("an address that somebody took away is not put back")
+	}
+	must(t, first.Close())
+	must(t, first.keep())
 	if has(t) {
 		t.Error("the address is left behind")
 	}
-	must(t, remove())
+}
+
+func TestAnAddressIsTakenOverFromAServerThatWasKilled(t *testing.T) {
+	_ = place(t).Close()
+	must(t, func() error { _, _, err := hold(spare); return err }()) // as that one left it
+	p := place(t)
+	must(t, errors.Join(p.Held(), p.Close()))
+	if has(t) {
+		t.Error("the address is left behind")
+	}
 }

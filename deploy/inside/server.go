@@ -57,18 +57,24 @@ func (s *Server) Run(ctx context.Context) error {
 		on      net.Listener
 		handler http.Handler
 	}{{s.o.Place.metadata, s.Metadata()}, {s.o.Place.api, s.API()}} {
-		if v.on == nil {
+		if s.o.Place.Held() != nil {
 			continue
 		}
 		h := &http.Server{Handler: v.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 			ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
-		context.AfterFunc(ctx, func() { _ = h.Close() })
+		context.AfterFunc(ctx, func() {
+			if err := s.o.Place.letGo(); err != nil {
+				s.o.Log.WarnContext(ctx, "the address for containers stays behind", "error", err)
+			}
+			_ = h.Close()
+		})
 		all.Go(func() {
 			if err := h.Serve(v.on); !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
 				s.o.Log.ErrorContext(ctx, "containers are no longer answered", "address", v.on.Addr().String(), "error", err)
 			}
 		})
 	}
+	all.Go(func() { s.keep(ctx) })
 	for ctx.Err() == nil {
 		err := s.watch(ctx)
 		if ctx.Err() != nil {
@@ -81,6 +87,27 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}
 	return s.o.Place.Close()
+}
+
+// lookAgain is how often it is looked whether the address for containers is still
+// there.
+const lookAgain = 5 * time.Second
+
+// keep keeps the address for containers on this machine, for a network that is set up
+// anew may lose it.
+func (s *Server) keep(ctx context.Context) {
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := s.o.Place.keep(); err != nil {
+			s.o.Log.WarnContext(ctx, "the address for containers cannot be kept on this machine", "error", err)
+		}
+	}
 }
 
 // watch ends what tasks have when they stop.
