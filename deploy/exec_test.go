@@ -48,7 +48,7 @@ func withTask(t *testing.T, enabled bool, status machine.Status, containers ...s
 	arn := *must(s.RunTask(ctx, &ecs.RunTaskInput{TaskDefinition: to("web"), EnableExecuteCommand: enabled}))(t).Tasks[0].TaskArn
 	state := machine.State{ARN: arn, Status: status}
 	for _, name := range containers {
-		state.Containers = append(state.Containers, machine.ContainerState{Name: name, Status: status})
+		state.Containers = append(state.Containers, machine.ContainerState{Name: name, Status: status, Started: now})
 	}
 	if err := s.write(ctx, func(q meta.Querier) error {
 		v, err := record.FindTask(ctx, q, scope, "default", arn[strings.LastIndex(arn, "/")+1:])
@@ -75,6 +75,16 @@ func TestACommandOpensASessionInItsContainer(t *testing.T) {
 	want := session.Request{Task: arn, Container: "app", Command: []string{"sh", "-c", "ls /"}, Principal: "arn:aws:iam::123456789012:root"}
 	if got := d.opened[0]; got.Task != want.Task || got.Container != want.Container || got.Principal != want.Principal || !slices.Equal(got.Command, want.Command) {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestATaskShowsWhetherCommandsCanBeRunInIt(t *testing.T) {
+	for enabled, want := range map[bool]int{true: 1, false: 0} {
+		s, _, ctx, arn := withTask(t, enabled, machine.Running, "app")
+		agents := must(s.DescribeTasks(ctx, &ecs.DescribeTasksInput{Tasks: []string{arn}}))(t).Tasks[0].Containers[0].ManagedAgents
+		if len(agents) != want || want == 1 && (agents[0].Name != "ExecuteCommandAgent" || *agents[0].LastStatus != "RUNNING" || !agents[0].LastStartedAt.Equal(now)) {
+			t.Errorf("enabled %t: %+v", enabled, agents)
+		}
 	}
 }
 

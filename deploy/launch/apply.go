@@ -42,6 +42,9 @@ func Apply(t *record.Task, st machine.State, now time.Time) bool {
 		if i >= 0 && applyContainer(&v.Containers[i], c, st) {
 			changed = true
 		}
+		if i >= 0 && v.EnableExecuteCommand && !c.Started.IsZero() {
+			v.Containers[i].ManagedAgents = agents(c)
+		}
 	}
 	if st.Status == machine.Stopping || st.Status == machine.Deprovisioning || st.Status == machine.Stopped {
 		t.Desired = string(machine.Stopped)
@@ -76,6 +79,12 @@ func stop(t *record.Task, st machine.State, now time.Time) {
 	for i := range v.Containers {
 		v.Containers[i].LastStatus = to(string(machine.Stopped))
 	}
+}
+
+// agents show that commands can be run in a container, as ECS shows the agent that it
+// has there for them.
+func agents(c machine.ContainerState) []types.ManagedAgent {
+	return []types.ManagedAgent{{Name: types.ManagedAgentNameExecuteCommandAgent, LastStatus: to(string(c.Status)), LastStartedAt: to(c.Started)}}
 }
 
 func applyContainer(v *types.Container, c machine.ContainerState, st machine.State) bool {
