@@ -10,10 +10,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"drydock/deploy/machine"
 	"drydock/internal/config"
 )
 
@@ -161,10 +163,12 @@ func TestCtrlCStopsATaskAndTheSecondOneLeavesIt(t *testing.T) {
 				o.command = []string{"slow"}
 			}
 			go func() {
-				l.eventually("the task runs", func() bool {
-					all, err := l.machine.Tasks(t.Context())
-					return err == nil && len(all) == 1 && all[0].Status == "RUNNING"
-				})
+				for t.Context().Err() == nil {
+					if all, err := l.machine.Tasks(t.Context()); err == nil && len(all) == 1 && all[0].Status == machine.Running {
+						break
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
 				for range c.interrupts {
 					interrupts <- syscall.SIGINT
 				}
