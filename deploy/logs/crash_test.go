@@ -121,24 +121,42 @@ func dies(t *testing.T, left int, after bool) (died bool) {
 func TestAFileThatWasGivenUpIsNotRecorded(t *testing.T) {
 	s, p := newStore(t)
 	want := put(t, s, "web/app/1", p.clock.millis(), strings.Repeat("x", enoughRaw))
-	slow := p.open(t, func(o *Options) { o.Files = slowFiles{o.Files, p, s, t} })
+	slow := p.open(t, func(o *Options) {
+		o.Files = eager{o.Files, func() {
+			p.clock.pass(2 * time.Hour)
+			check(t, s.removeFiles(t.Context()))
+		}}
+	})
 	if err := slow.Tidy(t.Context()); err == nil || !strings.Contains(err.Error(), "abandoned") {
 		t.Error(err)
 	}
 	same(t, messages(t, s, Query{}), want)
 }
 
-// slowFiles take so long that another server tidies up meanwhile.
-type slowFiles struct {
-	Files
-	p     *place
-	other *Store
-	t     *testing.T
+// Two servers may be at it for a moment: one of them then does it in vain.
+func TestWhatTwoServersPutAwayIsThereOnce(t *testing.T) {
+	s, p := newStore(t)
+	want := put(t, s, "web/app/1", p.clock.millis(), strings.Repeat("x", enoughRaw), "end")
+	other := p.open(t, func(o *Options) {
+		o.Files = eager{o.Files, func() {
+			want = append(want, put(t, s, "web/app/1", p.clock.millis()+10, "meanwhile")...)
+			check(t, s.Tidy(t.Context()))
+		}}
+	})
+	if err := other.Tidy(t.Context()); !errors.Is(err, errMoved) {
+		t.Error(err)
+	}
+	same(t, messages(t, s, Query{}), want)
 }
 
-func (f slowFiles) PutContent(ctx context.Context, path string, content []byte) error {
-	f.p.clock.pass(2 * time.Hour)
-	check(f.t, f.other.removeFiles(ctx))
+// eager does something before a file is written.
+type eager struct {
+	Files
+	before func()
+}
+
+func (f eager) PutContent(ctx context.Context, path string, content []byte) error {
+	f.before()
 	return f.Files.PutContent(ctx, path, content)
 }
 
@@ -231,6 +249,12 @@ func TestReadersAndWritersDoNotNoticeThatChunksMove(t *testing.T) {
 	}
 	stop()
 	tidy.Wait()
+	check(t, s.Tidy(t.Context()))
+	for i := range streams {
+		if n := len(messages(t, s, Query{Streams: []string{fmt.Sprint("writer/", i)}})); n != 2*batches {
+			t.Errorf("stream %d has %d events in the end", i, n)
+		}
+	}
 	if len(p.files(t)) == 0 {
 		t.Error("nothing was moved")
 	}

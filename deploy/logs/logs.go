@@ -60,6 +60,7 @@ type Store struct {
 	log    *slog.Logger
 	wake   chan struct{}
 	most   int64 // bytes that may wait in the database
+	look   int   // chunks that reading looks up at once, at first
 
 	packers   sync.Pool
 	unpackers sync.Pool
@@ -71,7 +72,7 @@ func New(o Options) (*Store, error) {
 	if o.DB == nil || o.Files == nil || o.Now == nil || o.Random == nil || o.Log == nil {
 		return nil, errors.New("logs need a database, a place for files, a clock, a source of randomness and a log")
 	}
-	return &Store{db: o.DB, files: o.Files, now: o.Now, random: o.Random, log: o.Log, wake: make(chan struct{}, 1), most: mostWaiting}, nil
+	return &Store{db: o.DB, files: o.Files, now: o.Now, random: o.Random, log: o.Log, wake: make(chan struct{}, 1), most: mostWaiting, look: firstLook}, nil
 }
 
 // Scope is the account and the region that a group belongs to.

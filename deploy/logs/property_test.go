@@ -31,6 +31,10 @@ type world struct {
 func (w *world) put() {
 	stream := w.streams[w.r.IntN(len(w.streams))]
 	at := w.p.clock.millis() - int64(w.r.IntN(4)*w.r.IntN(2_000_000))
+	apart := 3
+	if w.r.IntN(3) == 0 { // many events of one time
+		at, apart = at-at%600_000, 1
+	}
 	events := make([]Event, 1+w.r.IntN(20))
 	length := 1 + w.r.IntN(40)
 	if w.r.IntN(15) == 0 {
@@ -38,7 +42,7 @@ func (w *world) put() {
 	}
 	for i := range events {
 		w.n++
-		at += int64(w.r.IntN(3) * w.r.IntN(1+w.r.IntN(3_000_000)))
+		at += int64(w.r.IntN(apart) * w.r.IntN(1+w.r.IntN(3_000_000)))
 		events[i] = Event{At: at, Message: fmt.Sprintf("%d %s", w.n, strings.Repeat("ab"[w.n%2:w.n%2+1], length))}
 	}
 	refused, err := w.s.Put(w.t.Context(), here, "/ecs/web", stream, slices.Clone(events))
@@ -132,6 +136,7 @@ func TestWhatIsReadIsWhatANaiveListHas(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			s, p := newStore(t)
+			s.look = 1 + 4*int(seed)
 			w := &world{t: t, s: s, p: p, r: rand.New(rand.NewPCG(seed, 1)), streams: []string{"a/1", "a/2", "b/1", "b/2"}}
 			for _, stream := range w.streams {
 				check(t, s.CreateStream(t.Context(), here, "/ecs/web", stream))

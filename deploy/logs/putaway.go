@@ -150,7 +150,11 @@ func (s *Store) merge(ctx context.Context, c crowd) error {
 	if err != nil || len(old) == 0 {
 		return err
 	}
-	return s.db.Write(ctx, meta.Relaxed, func(q meta.Querier) error { return replace(ctx, q, old, made) })
+	change := map[int64]int64{}
+	if err := s.db.Write(ctx, meta.Relaxed, func(q meta.Querier) error { return replace(ctx, q, old, made, change) }); err != nil {
+		return err
+	}
+	return s.adjust(ctx, change)
 }
 
 // together makes new chunks of those rows of a stream whose base is from or more, up
@@ -219,7 +223,8 @@ func (s *Store) keep(ctx context.Context, f *file) error {
 	for i := range f.chunks {
 		f.chunks[i].file = id
 	}
-	return s.db.Write(ctx, meta.Durable, func(q meta.Querier) error {
+	change := map[int64]int64{}
+	err = s.db.Write(ctx, meta.Durable, func(q meta.Querier) error {
 		ours, err := changed(q.ExecContext(ctx, `UPDATE log_file SET state = 'kept' WHERE id = $1 AND state = 'writing'`, id))
 		if err != nil {
 			return err
@@ -227,14 +232,19 @@ func (s *Store) keep(ctx context.Context, f *file) error {
 		if !ours {
 			return fmt.Errorf("%s: it took so long to write that it was taken for abandoned", filePath(id))
 		}
-		return replace(ctx, q, f.old, f.chunks)
+		return replace(ctx, q, f.old, f.chunks, change)
 	})
+	if err != nil {
+		return err
+	}
+	return s.adjust(ctx, change)
 }
 
-// replace has new chunks take the place of old ones. Errors: errMoved where one of
+// replace has new chunks take the place of old ones, and notes by how much that changes
+// what streams hold. Errors: errMoved where one of
 // those is no longer there.
-func replace(ctx context.Context, q meta.Querier, old []int64, made []placed) error {
-	change := map[int64]int64{}
+func replace(ctx context.Context, q meta.Querier, old []int64, made []placed, change map[int64]int64) error {
+	clear(change) // it may be the second attempt
 	for _, id := range old {
 		d, err := one(q.QueryRowContext(ctx, `DELETE FROM log_chunk WHERE id = $1 AND file_id = 0 RETURNING stream_id, file_id, stored`, id), scanDeleted)
 		if errors.Is(err, meta.ErrNotFound) {
@@ -251,10 +261,19 @@ func replace(ctx context.Context, q meta.Querier, old []int64, made []placed) er
 			return err
 		}
 	}
-	for stream, n := range change {
-		if err := exec(ctx, q, `UPDATE log_stream SET stored = stored + $2 WHERE id = $1`, stream, n); err != nil {
-			return err
-		}
-	}
 	return nil
+}
+
+// adjust counts how much streams hold less since chunks were replaced. That is done by
+// itself, so that the replacement does not wait for those who put events; where it
+// is not done, as the process dies, a little too much is shown.
+func (s *Store) adjust(ctx context.Context, change map[int64]int64) error {
+	return s.db.Write(ctx, meta.Relaxed, func(q meta.Querier) error {
+		for stream, n := range change {
+			if err := exec(ctx, q, `UPDATE log_stream SET stored = stored + $2 WHERE id = $1`, stream, n); err != nil {
+				return fmt.Errorf("count what log streams hold: %w", err)
+			}
+		}
+		return nil
+	})
 }

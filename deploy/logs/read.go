@@ -101,7 +101,7 @@ func (s *Store) newReader(ctx context.Context, q Query) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{s: s, q: q, group: g.id, from: q.From, to: q.To, limit: firstLook, names: map[int64]string{}}
+	r := &reader{s: s, q: q, group: g.id, from: q.From, to: q.To, limit: s.look, names: map[int64]string{}}
 	// What retention forbids is not shown, though it may still be there.
 	if kept := at(g.cutoff(s.millis())); r.from.Before(kept) {
 		r.from = kept
