@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"time"
 
+	"drydock/deploy/machine"
 	"drydock/deploy/placement"
 	"drydock/deploy/record"
 	"drydock/storage/meta"
@@ -37,6 +38,9 @@ type Options struct {
 	// counts as healthy: see UsualSettle.
 	Settle time.Duration
 	Log    *slog.Logger
+	// Repository tells images of this server's own registry from others, for which
+	// it gives nil. Where it is nil itself, there are none.
+	Repository func(image string) *machine.RepositoryImage
 	// Recorded is told when tasks were recorded that are to be started or stopped.
 	Recorded func()
 }

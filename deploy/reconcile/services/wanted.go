@@ -87,7 +87,7 @@ func (c *cluster) parts(ctx context.Context, v record.Service, of schedule.Rollo
 	p, err := launch.Prepare(launch.Request{
 		Scope: v.Scope, Cluster: v.Cluster, Definition: d.Detail, Group: "service:" + v.Name, Service: v.Name, Deployment: of.ID, StartedBy: of.ID,
 		LaunchType: kind, CapacityProvider: provider, PlatformVersion: deref(r.Detail.PlatformVersion), Network: r.Detail.NetworkConfiguration,
-		EnableExecuteCommand: v.Detail.Shown.EnableExecuteCommand, LogMode: mode,
+		EnableExecuteCommand: v.Detail.Shown.EnableExecuteCommand, LogMode: mode, Repository: c.s.o.Repository,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a task of task definition %s: %w", deref(r.Detail.TaskDefinition), err)
