@@ -30,6 +30,10 @@ func TestPackagesKnowOnlyWhatIsBelowThem(t *testing.T) {
 		"drydock/deploy":             {"drydock/registry", "drydock/ecrapi", "drydock/deploy/docker", "drydock/deploy/reconcile", "github.com/docker"},
 		"drydock/deploy/machine":     {"drydock/storage", "drydock/auth", "drydock/awsapi", "github.com"},
 		"drydock/deploy/placement":   {"drydock/storage", "drydock/auth", "drydock/awsapi", "drydock/deploy/record", "github.com"},
+		"drydock/deploy/secret":      {"drydock/auth/identity", "drydock/auth/enforce", "drydock/awsapi", "drydock/deploy/record", "drydock/deploy/machine", "github.com/aws"},
+		"drydock/deploy/role":        {"drydock/auth/enforce", "drydock/awsapi", "drydock/deploy/record", "drydock/deploy/docker", "drydock/storage/blob"},
+		"drydock/deploy/keeper":      {"drydock/auth/enforce", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/deploy/docker", "drydock/deploy/reconcile"},
+		"drydock/deploy/inside":      {"drydock/auth/enforce", "drydock/awsapi", "drydock/registry", "drydock/ecrapi", "drydock/deploy/docker", "drydock/deploy/reconcile", "drydock/deploy/keeper"},
 		"drydock/deploy/docker":      {"drydock/storage", "drydock/auth", "drydock/awsapi", "drydock/deploy/record", "drydock/deploy/reconcile"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", pkg).Output()
