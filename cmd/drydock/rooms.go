@@ -103,7 +103,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	tasks, err := openTasks(s, access, engine, passwords, func() {}, func() http.Handler { return r.aws })
+	tasks, err := openTasks(s, access, engine, passwords, func() http.Handler { return r.aws })
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +123,8 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.leased = append(r.leased, leased{leaseOfLogs, events.Run})
-	services, err := services(s, engine, access, passwords, tasks, events)
+	r.leased = append(r.leased, leased{leaseOfLogs, events.Run}, leased{leaseOfServices, tasks.scheduler.Run})
+	apis, err := apis(s, engine, access, passwords, tasks, events)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 		return nil, err
 	}
 	r.aws, err = awsapi.New(awsapi.Options{
-		Services: services, Verifier: verifier, Throttle: held.Door("aws"), Authorizer: authorizer, Log: s.log, Rand: rand.Reader,
+		Services: apis, Verifier: verifier, Throttle: held.Door("aws"), Authorizer: authorizer, Log: s.log, Rand: rand.Reader,
 	})
 	return r, err
 }
@@ -173,8 +173,8 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 	return engine, nil
 }
 
-// services are the AWS APIs that exist here.
-func services(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks, events *logs.Store) ([]*awsapi.Service, error) {
+// apis are the AWS APIs that exist here.
+func apis(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks, events *logs.Store) ([]*awsapi.Service, error) {
 	ecr, err := ecrapi.New(ecrapi.Options{
 		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, DownloadBase: s.downloadBase,
 	})

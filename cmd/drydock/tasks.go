@@ -18,6 +18,7 @@ import (
 	"drydock/deploy/keeper"
 	"drydock/deploy/machine"
 	"drydock/deploy/reconcile"
+	"drydock/deploy/reconcile/services"
 	"drydock/deploy/record"
 	"drydock/deploy/role"
 	"drydock/deploy/secret"
@@ -38,17 +39,22 @@ const (
 type tasks struct {
 	secrets    *secret.Store
 	sessions   *session.Sessions
+	scheduler  *services.Scheduler
 	reconciler *reconcile.Reconciler // nil where no tasks are to run
 	repository func(image string) *machine.RepositoryImage
-	woken      func()
 }
 
-// wake has what is recorded of tasks looked at soon.
+// wake has what is recorded of services and tasks looked at soon.
 func (t *tasks) wake() {
+	t.scheduler.Wake()
+	t.recorded()
+}
+
+// recorded has the machine do what is recorded.
+func (t *tasks) recorded() {
 	if t.reconciler != nil {
 		t.reconciler.Wake()
 	}
-	t.woken()
 }
 
 // machine is the machine of this server.
@@ -61,9 +67,15 @@ func (t *tasks) machine() (machine.Machine, error) {
 
 // openTasks prepares to run tasks. api is asked for the AWS APIs once containers ask
 // for them.
-func openTasks(s site, a *access, engine *storage.Registry, passwords *token.Issuer, woken func(), api func() http.Handler) (*tasks, error) {
-	t := &tasks{repository: keeper.Repository(s.names, s.ports()...), woken: woken}
+func openTasks(s site, a *access, engine *storage.Registry, passwords *token.Issuer, api func() http.Handler) (*tasks, error) {
+	t := &tasks{repository: keeper.Repository(s.names, s.ports()...)}
 	var err error
+	t.scheduler, err = services.New(services.Options{
+		DB: s.db, Now: time.Now, Random: rand.Reader, Chance: chance{}, Settle: services.UsualSettle, Log: s.log, Recorded: t.recorded, Repository: t.repository,
+	})
+	if err != nil {
+		return nil, err
+	}
 	if t.secrets, err = secret.New(secret.Options{DB: s.db, Seal: s.box, Now: time.Now, Random: rand.Reader}); err != nil {
 		return nil, err
 	}
@@ -87,7 +99,7 @@ func openTasks(s site, a *access, engine *storage.Registry, passwords *token.Iss
 	}
 	l := &local{site: s, owner: owner, roles: roles, engine: engine, passwords: passwords, secrets: t.secrets, door: door, api: api}
 	t.reconciler, err = reconcile.New(reconcile.Options{
-		DB: s.db, Open: l.open, Now: time.Now, NewID: newID, Log: s.log, Woken: func() { t.woken() },
+		DB: s.db, Open: l.open, Now: time.Now, NewID: newID, Log: s.log, Woken: t.scheduler.Wake,
 		Home: reconcile.Home{Scope: record.Scope{Account: s.cfg.Account, Region: s.cfg.Region}, Cluster: homeCluster},
 	})
 	return t, err

@@ -17,6 +17,7 @@ const (
 	leaseOfUploads    = "uploads"
 	leaseOfScrub      = "scrub"
 	leaseOfLogs       = "logs"
+	leaseOfServices   = "services"
 )
 
 // leased is work that one server at a time does of all on a database. It takes a

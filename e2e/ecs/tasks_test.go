@@ -92,7 +92,7 @@ const executionPolicy = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecu
 // eventually waits until is holds.
 func (l *lab) eventually(what string, is func() bool) {
 	l.t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !is(); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !is(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			l.t.Fatalf("it does not come to pass that %s\n%s", what, l.server.Log())
 		}
