@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,10 +128,12 @@ func TestOnlyTheTaskItselfIsTold(t *testing.T) {
 func TestAContainerMayAskBeforeItsAddressIsKnown(t *testing.T) {
 	w := newWorld(t)
 	st := w.task("0123", "")
+	known := st
+	known.Containers = slices.Clone(st.Containers)
+	known.Containers[0].Addresses = []string{"172.17.0.2"}
 	go func() {
 		time.Sleep(4 * glance)
-		st.Containers[0].Addresses = []string{"172.17.0.2"}
-		w.fleet.set(st)
+		w.fleet.set(known)
 	}()
 	if status, body := from(t, w.Metadata(), "172.17.0.2", http.MethodGet, "/v4/"+w.id(st)); status != 200 || !strings.Contains(body, "172.17.0.2") {
 		t.Errorf("%d %s", status, body)

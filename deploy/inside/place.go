@@ -43,11 +43,11 @@ type PlaceOptions struct {
 
 // Place is an address for containers, or the reason why there is none.
 type Place struct {
-	at            netip.Addr
+	o PlaceOptions
+
+	mu            sync.Mutex
 	metadata, api net.Listener
 	why           error
-
-	mu sync.Mutex
 	// held is set while the address is on this machine for this server, and ours
 	// when it is to be taken away at the end.
 	held, ours bool
@@ -63,7 +63,7 @@ func Open(ctx context.Context, o PlaceOptions) *Place {
 		o.Address = netip.MustParseAddr(Address)
 		o.MetadataPort, o.APIPort = MetadataPort, APIPort
 	}
-	p := &Place{at: o.Address}
+	p := &Place{o: o}
 	if p.why = p.open(ctx, o); p.why != nil {
 		_ = p.Close() // what went wrong before matters more
 		if errors.Is(p.why, os.ErrPermission) {
@@ -100,6 +100,22 @@ func (p *Place) open(ctx context.Context, o PlaceOptions) (err error) {
 	return nil
 }
 
+// retry opens a place that could not be opened before, and reports whether it can be
+// used from now on.
+func (p *Place) retry(ctx context.Context) bool {
+	if p.Held() == nil {
+		return false
+	}
+	n := Open(ctx, p.o)
+	if n.why != nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.metadata, p.api, p.held, p.ours, p.why = n.metadata, n.api, n.held, n.ours, nil
+	return true
+}
+
 // keep puts the address back on this machine, if somebody has taken it away.
 func (p *Place) keep() error {
 	p.mu.Lock()
@@ -107,7 +123,7 @@ func (p *Place) keep() error {
 	if !p.held {
 		return nil
 	}
-	_, added, err := hold(p.at)
+	_, added, err := hold(p.o.Address)
 	p.ours = p.ours || added
 	return err
 }
@@ -123,24 +139,30 @@ func (p *Place) letGo() error {
 	if !away {
 		return nil
 	}
-	return letGo(p.at)
+	return letGo(p.o.Address)
 }
 
 // Held is nil where containers can be answered, and else says why not.
-func (p *Place) Held() error { return p.why }
+func (p *Place) Held() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.why
+}
 
 // MetadataURL and APIURL are where containers find metadata and the AWS APIs, without
 // a slash at the end; empty where they cannot be answered.
-func (p *Place) MetadataURL() string { return p.url(p.metadata) }
+func (p *Place) MetadataURL() string { return p.url(&p.metadata) }
 
 // APIURL is told of at MetadataURL.
-func (p *Place) APIURL() string { return p.url(p.api) }
+func (p *Place) APIURL() string { return p.url(&p.api) }
 
-func (p *Place) url(l net.Listener) string {
-	if l == nil || p.why != nil {
+func (p *Place) url(of *net.Listener) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.why != nil {
 		return ""
 	}
-	a := l.Addr().String()
+	a := (*of).Addr().String()
 	if host, port, err := net.SplitHostPort(a); err == nil && port == "80" {
 		a = host
 	}
@@ -150,6 +172,8 @@ func (p *Place) url(l net.Listener) string {
 // Close lets go of the address. Whoever is still served is cut off.
 func (p *Place) Close() error {
 	errs := []error{p.letGo()}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, l := range []net.Listener{p.metadata, p.api} {
 		if l == nil {
 			continue

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -90,4 +91,37 @@ func TestAnAddressIsTakenOverFromAServerThatWasKilled(t *testing.T) {
 	if has(t) {
 		t.Error("the address is left behind")
 	}
+}
+
+func TestAPlaceIsTakenOnceAnotherServerHasGone(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	first := Open(t.Context(), PlaceOptions{Address: netip.MustParseAddr("127.0.0.1")})
+	must(t, first.Held())
+	ports := [2]netip.AddrPort{}
+	for i, url := range []string{first.MetadataURL(), first.APIURL()} {
+		ports[i] = got[netip.AddrPort](t)(netip.ParseAddrPort(strings.TrimPrefix(url, "http://")))
+	}
+	w.place = Open(t.Context(), PlaceOptions{Address: ports[0].Addr(), MetadataPort: int(ports[0].Port()), APIPort: int(ports[1].Port())})
+	if w.place.Held() == nil {
+		t.Fatal("two servers have one place")
+	}
+	o := w.o
+	o.Place = w.place
+	w.Server = got[*Server](t)(New(o))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- w.Run(ctx) }()
+	st := w.task("0123", "127.0.0.1")
+	must(t, first.Close())
+	for until := time.Now().Add(10 * time.Second); w.place.Held() != nil; time.Sleep(glance) {
+		if time.Now().After(until) {
+			t.Fatal(w.place.Held())
+		}
+	}
+	if status, body := w.ask("GET", "/v4/"+w.id(st), ""); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+	cancel()
+	must(t, <-ended)
 }

@@ -49,17 +49,36 @@ func New(o Options) (*Server, error) {
 const tryAgain = 3 * time.Second
 
 // Run answers containers, and ends the sessions of tasks that stop, until ctx ends;
-// then it lets go of the place. Where that is not held, it only does the second.
+// then it lets go of the place. Where that is not held, it does the second, and tries
+// now and then to get the place.
 func (s *Server) Run(ctx context.Context) error {
 	var all sync.WaitGroup
-	defer all.Wait()
+	serve := func() { s.serve(ctx, &all) }
+	if s.o.Place.Held() == nil {
+		serve()
+	}
+	all.Go(func() { s.keep(ctx, serve) })
+	for ctx.Err() == nil {
+		err := s.watch(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		s.o.Log.DebugContext(ctx, "it is not seen at the moment which tasks stop", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(tryAgain):
+		}
+	}
+	all.Wait() // the last to open the place may be at it
+	return s.o.Place.Close()
+}
+
+// serve answers at the place until ctx ends.
+func (s *Server) serve(ctx context.Context, all *sync.WaitGroup) {
 	for _, v := range []struct {
 		on      net.Listener
 		handler http.Handler
 	}{{s.o.Place.metadata, s.Metadata()}, {s.o.Place.api, s.API()}} {
-		if s.o.Place.Held() != nil {
-			continue
-		}
 		h := &http.Server{Handler: v.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 			ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
 		context.AfterFunc(ctx, func() {
@@ -74,28 +93,15 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		})
 	}
-	all.Go(func() { s.keep(ctx) })
-	for ctx.Err() == nil {
-		err := s.watch(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		s.o.Log.DebugContext(ctx, "it is not seen at the moment which tasks stop", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(tryAgain):
-		}
-	}
-	return s.o.Place.Close()
 }
 
 // lookAgain is how often it is looked whether the address for containers is still
 // there.
-const lookAgain = 5 * time.Second
+const lookAgain = 2 * time.Second
 
 // keep keeps the address for containers on this machine, for a network that is set up
-// anew may lose it.
-func (s *Server) keep(ctx context.Context) {
+// anew may lose it; and serves there once another program has gone that had it.
+func (s *Server) keep(ctx context.Context, serve func()) {
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
 	for {
@@ -103,6 +109,10 @@ func (s *Server) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if s.o.Place.retry(ctx) {
+			s.o.Log.InfoContext(ctx, "containers are answered from now on", "address", s.o.Place.MetadataURL())
+			serve()
 		}
 		if err := s.o.Place.keep(); err != nil {
 			s.o.Log.WarnContext(ctx, "the address for containers cannot be kept on this machine", "error", err)

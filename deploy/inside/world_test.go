@@ -67,6 +67,7 @@ type fleet struct {
 func (f *fleet) set(st machine.State) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	st.Containers = slices.Clone(st.Containers) // the caller's it may change
 	f.states[st.ARN] = st
 }
 
