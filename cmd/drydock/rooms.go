@@ -103,7 +103,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	tasks, err := openTasks(s, access, engine, passwords, func() http.Handler { return r.aws })
+	tasks, err := openTasks(s, access, authorizer, engine, passwords, func() http.Handler { return r.aws })
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"drydock/auth"
 	"drydock/auth/token"
 	"drydock/deploy"
 	"drydock/deploy/docker"
@@ -67,7 +68,7 @@ func (t *tasks) machine() (machine.Machine, error) {
 
 // openTasks prepares to run tasks. api is asked for the AWS APIs once containers ask
 // for them.
-func openTasks(s site, a *access, engine *storage.Registry, passwords *token.Issuer, api func() http.Handler) (*tasks, error) {
+func openTasks(s site, a *access, authorizer auth.Authorizer, engine *storage.Registry, passwords *token.Issuer, api func() http.Handler) (*tasks, error) {
 	t := &tasks{repository: keeper.Repository(s.names, s.ports()...)}
 	var err error
 	t.scheduler, err = services.New(services.Options{
@@ -89,7 +90,7 @@ func openTasks(s site, a *access, engine *storage.Registry, passwords *token.Iss
 	if err != nil {
 		return nil, err
 	}
-	roles, err := role.New(role.Options{Identities: a.identities, Authorizer: a.authorizer, Now: time.Now})
+	roles, err := role.New(role.Options{Identities: a.identities, Authorizer: authorizer, Now: time.Now})
 	if err != nil {
 		return nil, err
 	}

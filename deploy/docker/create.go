@@ -35,7 +35,7 @@ func (r *runner) startContainer(ctx context.Context, name string) {
 		var err error
 		if id, err = r.create(ctx, c, from.Reference); err != nil {
 			if ctx.Err() == nil {
-				r.failed(name, "CannotCreateContainerError: "+err.Error())
+				r.failed(name, cause(err))
 			}
 			return
 		}
@@ -48,6 +48,16 @@ func (r *runner) startContainer(ctx context.Context, name string) {
 		return
 	}
 	r.done(name)
+}
+
+// cause is why a container could not be made, in ECS's words: what the keeper says
+// has its own.
+func cause(err error) string {
+	why := err.Error()
+	if strings.HasPrefix(why, "ResourceInitializationError: ") || strings.HasPrefix(why, "ECS was unable to assume") {
+		return why
+	}
+	return "CannotCreateContainerError: " + why
 }
 
 // create makes a container. One of its name is the task's own, from before a crash.
