@@ -322,3 +322,40 @@ func TestZonesAreBalancedAgain(t *testing.T) {
 		t.Error(zones, w.events)
 	}
 }
+
+func TestTasksLeaveAnInstanceThatIsDrained(t *testing.T) {
+	w := calm(t, schedule.Service{Desired: 4})
+	w.deploy(plain)
+	w.settle()
+	w.status("i001", "DRAINING")
+	if p := w.decide(); len(p.Start) != 1 || len(p.Stop) != 0 {
+		t.Fatalf("a replacement is to come first: %+v", p)
+	}
+	if !w.settle() || w.running() != 4 {
+		t.Fatal(w.events)
+	}
+	for _, v := range w.tasks {
+		if v.stopped.IsZero() && v.Instance == "i001" {
+			t.Errorf("%s has stayed", v.ID)
+		}
+	}
+}
+
+func TestNoMoreOldTasksGoThanThereIsRoomNeeded(t *testing.T) {
+	w := calm(t, schedule.Service{Desired: 4, MinimumHealthy: 1, Maximum: 200})
+	for _, id := range []string{"i002", "i003", "i004"} {
+		w.status(id, "DRAINING")
+	}
+	w.deploy(kind{request: placement.Request{CPU: 140, Memory: 64}}) // seven have room
+	w.settle()
+	w.deploy(kind{request: placement.Request{CPU: 140, Memory: 64}})
+	if p := w.decide(); len(p.Start) != 3 || len(p.Stop) != 1 {
+		t.Fatalf("%+v", p)
+	}
+	if p := w.decide(); len(p.Stop) != 0 {
+		t.Fatalf("another goes while one is going: %+v", p)
+	}
+	if !w.settle() {
+		t.Fatal(w.events)
+	}
+}

@@ -139,6 +139,11 @@ func (l *lab) start() (stop func()) {
 		go func() { _ = r.Run(ctx); done <- struct{}{} }()
 	}
 	go func() { _ = s.Run(ctx); done <- struct{}{} }()
+	// Else services begin on those that were quicker, and are balanced anew.
+	l.eventually("all machines have registered", func() bool {
+		list, err := record.Instances(l.t.Context(), l.db.Reader(), scope, "default", "ACTIVE", record.Page{Limit: 1000})
+		return err == nil && len(list) >= len(l.machines) && !slices.ContainsFunc(list, func(i record.Instance) bool { return !i.Detail.Shown.AgentConnected })
+	})
 	return func() {
 		cancel()
 		for range n {
