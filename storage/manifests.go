@@ -85,6 +85,7 @@ func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (
 		return Stored{}, err
 	}
 	var stored Stored
+	var queues []string
 	err = r.write(ctx, func(q meta.Querier) error {
 		stored = Stored{Digest: d, MediaType: doc.mediaType, Subject: doc.subject, Unchanged: true}
 		repo, err := findRepository(ctx, q, ref)
@@ -110,10 +111,21 @@ func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (
 			}
 			stored.Unchanged = stored.Unchanged && !moved
 		}
-		return nil
+		if stored.Unchanged {
+			return nil
+		}
+		queues, err = r.tell(ctx, q, ref, Change{
+			Kind: ImagePushed, Ref: ref, Digest: d, Tags: m.Tags, New: !there,
+			MediaType: doc.mediaType, ArtifactType: doc.artifactType, Subject: doc.subject, At: r.now(),
+		})
+		return err
 	})
 	r.turnedAway(err)
-	return stored, err
+	if err != nil {
+		return stored, err
+	}
+	r.wakeAll(queues)
+	return stored, nil
 }
 
 // insertManifest stores a manifest that is not there yet, once all that it needs
@@ -181,8 +193,9 @@ func (r *Registry) DeleteImage(ctx context.Context, ref Ref, which Reference) ([
 		}
 	}
 	var gone []ImageID
+	var queues []string
 	err := r.write(ctx, func(q meta.Querier) error {
-		gone = nil
+		gone, queues = nil, nil
 		repo, err := repositoryID(ctx, q, ref)
 		if err != nil {
 			return err
@@ -203,7 +216,8 @@ func (r *Registry) DeleteImage(ctx context.Context, ref Ref, which Reference) ([
 		if which.Tag != "" {
 			gone = []ImageID{{Digest: d, Tag: which.Tag}}
 			if len(tags) > 1 || listed {
-				return deleteTag(ctx, q, ref, repo, which.Tag)
+				queues, err = r.untag(ctx, q, ref, repo, which.Tag, d)
+				return err
 			}
 		} else {
 			if listed {
@@ -216,11 +230,16 @@ func (r *Registry) DeleteImage(ctx context.Context, ref Ref, which Reference) ([
 				gone = []ImageID{{Digest: d}}
 			}
 		}
-		return r.deleteManifest(ctx, q, ref, repo, d, tags)
+		if err := r.deleteManifest(ctx, q, ref, repo, d, tags); err != nil {
+			return err
+		}
+		queues, err = r.tell(ctx, q, ref, Change{Kind: ImageDeleted, Ref: ref, Digest: d, Tags: tags, At: r.now()})
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	r.wakeAll(queues)
 	return gone, nil
 }
 

@@ -45,6 +45,10 @@ type Registry struct {
 	verified verified
 	// manifests are those that were read last.
 	manifests *meta.Cache[manifestKey, Manifest]
+	// watchers are those of Options, watched the kinds of settings that they go by.
+	watchers []Watcher
+	watched  []string
+	wake     func(queue string)
 	// small is smallBlob and orphanAge that of files, for tests to change.
 	small     int
 	orphanAge time.Duration
@@ -69,6 +73,10 @@ type Options struct {
 	Quotas Quotas
 	// Room is that of the disk which the server fills; nil when it fills none.
 	Room Room
+	// Watchers decide what follows from changes of images. Wake, which may be nil, is
+	// called with the name of each queue that has got a job, after the commit.
+	Watchers []Watcher
+	Wake     func(queue string)
 }
 
 // The usual times of Options.
@@ -83,6 +91,10 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
+	watched, err := watchedKinds(o.Watchers)
+	if err != nil {
+		return nil, err
+	}
 	if err := o.Blobs.Claim(ctx); err != nil {
 		return nil, err
 	}
@@ -94,6 +106,7 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 		db: o.DB, blobs: o.Blobs, now: o.Now, random: o.Random, log: o.Log, expiry: o.UploadExpiry,
 		grace: max(cmp.Or(o.Grace, usualGrace), 0), trash: max(cmp.Or(o.Trash, usualTrash), 0),
 		quotas: o.Quotas, shards: shards, room: o.Room,
+		watchers: o.Watchers, watched: watched, wake: o.Wake,
 		process: process, small: smallBlob, orphanAge: orphanAge, manifests: meta.NewCache[manifestKey](rememberedManifests, weighManifest),
 	}, nil
 }

@@ -110,6 +110,9 @@ func (r *Registry) DeleteRepository(ctx context.Context, ref Ref, force bool) (R
 		if err := meta.DeleteResourceTags(ctx, q, resourceARN(ref)); err != nil {
 			return fmt.Errorf("delete the tags of %s: %w", ref.Name, err)
 		}
+		if err := meta.DeleteSettingsOf(ctx, q, ref.Account, ref.Region, ref.Name); err != nil {
+			return fmt.Errorf("delete the settings of %s: %w", ref.Name, err)
+		}
 		used, err := meta.EndUsage(ctx, q, scopeOf(ref))
 		if err == nil {
 			err = meta.Discharge(ctx, q, ref.Account, r.shard(), used)

@@ -48,6 +48,7 @@ func (r *Registry) setTag(ctx context.Context, q meta.Querier, ref Ref, repo met
 // at. Errors: *RepositoryUnknownError, *ManifestUnknownError.
 func (r *Registry) DeleteTag(ctx context.Context, ref Ref, tag string) (digest.Digest, error) {
 	var d digest.Digest
+	var queues []string
 	err := r.write(ctx, func(q meta.Querier) error {
 		repo, err := repositoryID(ctx, q, ref)
 		if err != nil {
@@ -56,14 +57,20 @@ func (r *Registry) DeleteTag(ctx context.Context, ref Ref, tag string) (digest.D
 		if d, err = resolve(ctx, q, ref, repo, Reference{Tag: tag}); err != nil {
 			return err
 		}
-		return deleteTag(ctx, q, ref, repo, tag)
+		queues, err = r.untag(ctx, q, ref, repo, tag, d)
+		return err
 	})
-	return d, err
+	if err != nil {
+		return d, err
+	}
+	r.wakeAll(queues)
+	return d, nil
 }
 
-func deleteTag(ctx context.Context, q meta.Querier, ref Ref, repository int64, tag string) error {
+// untag deletes a tag of a manifest that stays, and returns the queues to be woken.
+func (r *Registry) untag(ctx context.Context, q meta.Querier, ref Ref, repository int64, tag string, d digest.Digest) ([]string, error) {
 	if err := meta.DeleteTag(ctx, q, repository, tag); err != nil {
-		return fmt.Errorf("delete tag %s of %s: %w", tag, ref.Name, err)
+		return nil, fmt.Errorf("delete tag %s of %s: %w", tag, ref.Name, err)
 	}
-	return nil
+	return r.tell(ctx, q, ref, Change{Kind: ImageUntagged, Ref: ref, Digest: d, Tags: []string{tag}, At: r.now()})
 }

@@ -177,18 +177,23 @@ func (r *Registry) Undelete(ctx context.Context, d digest.Digest) ([]Ref, error)
 		return nil, err
 	}
 	var back []Ref
+	var queues []string
 	err := r.write(ctx, func(q meta.Querier) error {
-		back = nil
+		back, queues = nil, nil
 		list, err := meta.TrashedManifests(ctx, q, string(d))
 		if err != nil {
 			return fmt.Errorf("look for %s in the trash: %w", d, err)
 		}
 		for _, m := range list {
-			ref, err := r.undelete(ctx, q, m)
+			change, err := r.undelete(ctx, q, m)
 			if err != nil {
 				return err
 			}
-			back = append(back, ref)
+			more, err := r.tell(ctx, q, change.Ref, change)
+			if err != nil {
+				return err
+			}
+			back, queues = append(back, change.Ref), append(queues, more...)
 		}
 		if len(back) == 0 {
 			return &ManifestUnknownError{Reference: Reference{Digest: d}}
@@ -196,30 +201,38 @@ func (r *Registry) Undelete(ctx context.Context, d digest.Digest) ([]Ref, error)
 		return nil
 	})
 	r.turnedAway(err)
+	if err == nil {
+		r.wakeAll(queues)
+	}
 	return back, err
 }
 
-func (r *Registry) undelete(ctx context.Context, q meta.Querier, m meta.TrashedManifest) (Ref, error) {
+// undelete brings one image back, and says so.
+func (r *Registry) undelete(ctx context.Context, q meta.Querier, m meta.TrashedManifest) (Change, error) {
 	repo, err := meta.RepositoryByID(ctx, q, m.RepositoryID)
 	if err != nil {
-		return Ref{}, fmt.Errorf("find the repository of %s: %w", m.Digest, err)
+		return Change{}, fmt.Errorf("find the repository of %s: %w", m.Digest, err)
 	}
 	ref := Ref{Scope{repo.Account, repo.Region}, repo.Name}
 	if !isContentOf(m.Content, m.Digest) {
-		return ref, fmt.Errorf("the deleted image %s cannot be brought back: its bytes are damaged", m.Digest)
+		return Change{}, fmt.Errorf("the deleted image %s cannot be brought back: its bytes are damaged", m.Digest)
 	}
 	doc, err := parseDocument(m.Content, m.MediaType)
 	if err != nil {
-		return ref, err
+		return Change{}, err
 	}
 	for _, b := range doc.blobs {
 		if err := r.holdAgain(ctx, q, ref, repo.ID, b); err != nil {
-			return ref, err
+			return Change{}, err
 		}
 	}
 	d := digest.Digest(m.Digest)
 	if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content); err != nil {
-		return ref, err
+		return Change{}, err
+	}
+	change := Change{
+		Kind: ImagePushed, Ref: ref, Digest: d, New: true,
+		MediaType: doc.mediaType, ArtifactType: doc.artifactType, Subject: doc.subject, At: r.now(),
 	}
 	for _, t := range m.Tags {
 		_, err := meta.TagDigest(ctx, q, repo.ID, t)
@@ -227,13 +240,14 @@ func (r *Registry) undelete(ctx context.Context, q meta.Querier, m meta.TrashedM
 			continue // somebody has it now
 		}
 		if !errors.Is(err, meta.ErrNotFound) {
-			return ref, fmt.Errorf("look up tag %s of %s: %w", t, ref.Name, err)
+			return Change{}, fmt.Errorf("look up tag %s of %s: %w", t, ref.Name, err)
 		}
 		if err := meta.SetTag(ctx, q, repo.ID, t, m.Digest, r.millis()); err != nil {
-			return ref, fmt.Errorf("set tag %s of %s: %w", t, ref.Name, err)
+			return Change{}, fmt.Errorf("set tag %s of %s: %w", t, ref.Name, err)
 		}
+		change.Tags = append(change.Tags, t)
 	}
-	return ref, nil
+	return change, nil
 }
 
 // holdAgain makes a repository hold a blob that is stored or in the trash. One that

@@ -1,0 +1,148 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"drydock/storage/meta"
+)
+
+// ChangeKind is what has become of an image.
+type ChangeKind string
+
+// The kinds of changes.
+const (
+	// ImagePushed: a manifest was stored, or tags point at it that did not.
+	ImagePushed ChangeKind = "pushed"
+	// ImageDeleted: a manifest is gone with its tags.
+	ImageDeleted ChangeKind = "deleted"
+	// ImageUntagged: tags are gone, the manifest is not.
+	ImageUntagged ChangeKind = "untagged"
+)
+
+// Change is something that happens to an image in a transaction.
+type Change struct {
+	Kind   ChangeKind
+	Ref    Ref
+	Digest digest.Digest
+	// Tags are those that the change is about, which may be none.
+	Tags []string
+	// New is set when the manifest was not there before. MediaType, ArtifactType and
+	// Subject are told of pushed ones.
+	New                     bool
+	MediaType, ArtifactType string
+	Subject                 digest.Digest
+	At                      time.Time
+}
+
+// Job is work that a change orders, to be done after its transaction by whoever
+// works off the queue (internal/jobs). Ordering the key of a job that waits
+// replaces it.
+type Job struct {
+	Queue, Key string
+	Document   string
+	// After is how long it is to wait.
+	After time.Duration
+}
+
+// Watcher decides what follows from changes. It is called within their transaction,
+// perhaps more than once, so that what it orders is there if the change is; it sees
+// nothing but the change and the settings.
+type Watcher struct {
+	// Kinds are the kinds of settings that it goes by. Where none of a registry and
+	// a repository is set it is not called.
+	Kinds []string
+	// Decide says which jobs follow. Settings are those of Kinds, of the registry and
+	// of the repository.
+	Decide func(c Change, settings []Setting) ([]Job, error)
+}
+
+// tell has watchers decide what follows from changes, all of one repository, and
+// orders it. It returns the queues to be woken after the commit.
+func (r *Registry) tell(ctx context.Context, q meta.Querier, ref Ref, changes ...Change) ([]string, error) {
+	if len(r.watchers) == 0 || len(changes) == 0 {
+		return nil, nil
+	}
+	rows, err := meta.SettingsFor(ctx, q, ref.Account, ref.Region, ref.Name, r.watched)
+	if err != nil {
+		return nil, fmt.Errorf("read the settings of %s: %w", ref.Name, err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	set := settings(rows)
+	var jobs []Job
+	for _, w := range r.watchers {
+		own := ofKinds(set, w.Kinds)
+		if len(own) == 0 {
+			continue
+		}
+		for _, c := range changes {
+			more, err := w.Decide(c, own)
+			if err != nil {
+				return nil, fmt.Errorf("decide what follows from image %s of %s: %w", c.Digest, ref.Name, err)
+			}
+			jobs = append(jobs, more...)
+		}
+	}
+	return r.order(ctx, q, jobs)
+}
+
+func ofKinds(set []Setting, kinds []string) []Setting {
+	var own []Setting
+	for _, s := range set {
+		for _, k := range kinds {
+			if s.Kind == k {
+				own = append(own, s)
+				break
+			}
+		}
+	}
+	return own
+}
+
+// order writes jobs and returns their queues.
+func (r *Registry) order(ctx context.Context, q meta.Querier, jobs []Job) ([]string, error) {
+	now := r.now()
+	queues := make([]string, 0, len(jobs))
+	for _, j := range jobs {
+		row := meta.Job{Queue: j.Queue, Key: j.Key, Document: j.Document, DueAt: now.Add(j.After).UnixMilli(), CreatedAt: now.UnixMilli()}
+		if err := meta.AddJob(ctx, q, row); err != nil {
+			return nil, fmt.Errorf("order %s of %s: %w", j.Key, j.Queue, err)
+		}
+		queues = append(queues, j.Queue)
+	}
+	return queues, nil
+}
+
+// wakeAll has the queues looked at at once.
+func (r *Registry) wakeAll(queues []string) {
+	if r.wake == nil {
+		return
+	}
+	for _, name := range queues {
+		r.wake(name)
+	}
+}
+
+// watchedKinds are the kinds of settings that watchers go by, each once. Errors:
+// when they are more than can be asked for.
+func watchedKinds(watchers []Watcher) ([]string, error) {
+	var kinds []string
+	seen := map[string]bool{}
+	for _, w := range watchers {
+		for _, k := range w.Kinds {
+			if !seen[k] {
+				seen[k] = true
+				kinds = append(kinds, k)
+			}
+		}
+	}
+	if len(kinds) > meta.MostKinds {
+		return nil, fmt.Errorf("watchers go by %d kinds of settings, and at most %d can be read at once", len(kinds), meta.MostKinds)
+	}
+	return kinds, nil
+}
