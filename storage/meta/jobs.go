@@ -57,6 +57,6 @@ func PutOffJob(ctx context.Context, q Querier, j Job, due int64) error {
 
 // WaitingJobs counts the jobs of a queue, up to limit.
 func WaitingJobs(ctx context.Context, q Querier, queue string, limit int) (n int, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM job WHERE queue = $1 LIMIT $2) AS some`, queue, limit), &n)
+	err = one(q.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM job WHERE queue = $1 LIMIT $2) AS waiting`, queue, limit), &n)
 	return n, err
 }
