@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -10,10 +11,11 @@ import (
 	"drydock/storage/meta"
 )
 
-// ChangeKind is what has become of an image.
+// ChangeKind is what has become of an image. Others than the engine's own are told
+// by those who record them (Record).
 type ChangeKind string
 
-// The kinds of changes.
+// The kinds of changes that the engine makes.
 const (
 	// ImagePushed: a manifest was stored, or tags point at it that did not.
 	ImagePushed ChangeKind = "pushed"
@@ -36,6 +38,27 @@ type Change struct {
 	MediaType, ArtifactType string
 	Subject                 digest.Digest
 	At                      time.Time
+	// Detail is what is to be told of a change of another kind than the engine's.
+	Detail map[string]any
+}
+
+// Record writes what has become of an image, which also says, and orders what
+// follows from it, in one transaction. also may be nil, and be run more than once.
+func (r *Registry) Record(ctx context.Context, c Change, also func(meta.Querier) error) error {
+	var queues []string
+	err := r.write(ctx, func(q meta.Querier) (err error) {
+		if also != nil {
+			if err := also(q); err != nil {
+				return err
+			}
+		}
+		queues, err = r.tell(ctx, q, c.Ref, c)
+		return err
+	})
+	if err == nil {
+		r.wakeAll(queues)
+	}
+	return err
 }
 
 // Job is work that a change orders, to be done after its transaction by whoever
@@ -66,14 +89,16 @@ func (r *Registry) tell(ctx context.Context, q meta.Querier, ref Ref, changes ..
 	if len(r.watchers) == 0 || len(changes) == 0 {
 		return nil, nil
 	}
-	rows, err := meta.SettingsFor(ctx, q, ref.Account, ref.Region, ref.Name, r.watched)
+	set, err := r.followed.Get(&r.settingsWritten, ref, func() ([]Setting, error) {
+		rows, err := meta.SettingsFor(ctx, q, ref.Account, ref.Region, ref.Name, r.watched)
+		return settings(rows), err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read the settings of %s: %w", ref.Name, err)
 	}
-	if len(rows) == 0 {
+	if len(set) == 0 {
 		return nil, nil
 	}
-	set := settings(rows)
 	var jobs []Job
 	for _, w := range r.watchers {
 		own := ofKinds(set, w.Kinds)
@@ -89,6 +114,29 @@ func (r *Registry) tell(ctx context.Context, q meta.Querier, ref Ref, changes ..
 		}
 	}
 	return r.order(ctx, q, jobs)
+}
+
+// settingsWritten counts the transactions that write settings, for a memory of what
+// watchers go by. It is raised within them, and where this server is the only one
+// to write transactions come one after the other: so whoever reads settings in one
+// knows of all before.
+type settingsWritten struct {
+	n     atomic.Uint64
+	alone bool
+}
+
+// Revision is for meta.Cache.
+func (w *settingsWritten) Revision() (uint64, bool) { return w.n.Load(), w.alone }
+
+// rememberedSettings is how many bytes of settings are kept in memory.
+const rememberedSettings = 1 << 20
+
+func weighSettings(set []Setting) int {
+	n := 64
+	for _, s := range set {
+		n += len(s.Document) + 128
+	}
+	return n
 }
 
 func ofKinds(set []Setting, kinds []string) []Setting {

@@ -49,6 +49,9 @@ type Registry struct {
 	watchers []Watcher
 	watched  []string
 	wake     func(queue string)
+	// followed are the settings that watchers went by last.
+	followed        *meta.Cache[Ref, []Setting]
+	settingsWritten settingsWritten
 	// small is smallBlob and orphanAge that of files, for tests to change.
 	small     int
 	orphanAge time.Duration
@@ -99,16 +102,20 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 		return nil, err
 	}
 	shards := uint64(1)
-	if _, alone := o.DB.Revision(); !alone {
+	_, alone := o.DB.Revision()
+	if !alone {
 		shards = usageShards
 	}
-	return &Registry{
+	r := &Registry{
 		db: o.DB, blobs: o.Blobs, now: o.Now, random: o.Random, log: o.Log, expiry: o.UploadExpiry,
 		grace: max(cmp.Or(o.Grace, usualGrace), 0), trash: max(cmp.Or(o.Trash, usualTrash), 0),
 		quotas: o.Quotas, shards: shards, room: o.Room,
 		watchers: o.Watchers, watched: watched, wake: o.Wake,
 		process: process, small: smallBlob, orphanAge: orphanAge, manifests: meta.NewCache[manifestKey](rememberedManifests, weighManifest),
-	}, nil
+		followed: meta.NewCache[Ref](rememberedSettings, weighSettings),
+	}
+	r.settingsWritten.alone = alone
+	return r, nil
 }
 
 // newID makes a random id in the form of a UUID, as the ECR API gives to

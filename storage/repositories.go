@@ -110,6 +110,7 @@ func (r *Registry) DeleteRepository(ctx context.Context, ref Ref, force bool) (R
 		if err := meta.DeleteResourceTags(ctx, q, resourceARN(ref)); err != nil {
 			return fmt.Errorf("delete the tags of %s: %w", ref.Name, err)
 		}
+		r.settingsWritten.n.Add(1)
 		if err := meta.DeleteSettingsOf(ctx, q, ref.Account, ref.Region, ref.Name); err != nil {
 			return fmt.Errorf("delete the settings of %s: %w", ref.Name, err)
 		}

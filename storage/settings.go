@@ -64,6 +64,7 @@ func (r *Registry) ChangeSetting(ctx context.Context, k SettingKey, change func(
 	var row meta.Setting
 	var queues []string
 	err := r.write(ctx, func(q meta.Querier) error {
+		r.settingsWritten.n.Add(1)
 		if k.Name != "" {
 			if _, err := repositoryID(ctx, q, k.Ref); err != nil {
 				return err
@@ -95,6 +96,7 @@ func (r *Registry) ChangeSetting(ctx context.Context, k SettingKey, change func(
 		return err
 	})
 	if err != nil {
+		r.settingsWritten.n.Add(1) // others may have seen what is not there after all
 		return Setting{}, err
 	}
 	r.wakeAll(queues)

@@ -24,6 +24,7 @@ import (
 	"drydock/internal/config"
 	"drydock/internal/control"
 	"drydock/internal/datadir"
+	"drydock/internal/jobs"
 	"drydock/internal/leases"
 	"drydock/internal/metrics"
 	"drydock/internal/registryhost"
@@ -58,6 +59,7 @@ type rooms struct {
 	background    []func(context.Context)
 	leases        *leases.Leases
 	leased        []leased
+	queues        *jobs.Queues
 	log           *slog.Logger
 	closers       []func() error
 }
@@ -107,9 +109,13 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, err
 	}
+	hooks, err := r.openEvents(s, engine)
+	if err != nil {
+		return nil, err
+	}
 	r.control = control.New(control.Options{
 		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine, Quotas: engine, Verifier: engine,
-		Secrets: tasks.secrets, Region: s.cfg.Region, Log: s.log,
+		Secrets: tasks.secrets, Webhooks: hooks, Region: s.cfg.Region, Log: s.log,
 	})
 	r.sessions, r.closers = tasks.sessions, append(r.closers, tasks.sessions.Close)
 	if tasks.reconciler != nil {
@@ -149,12 +155,14 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 	if err := checkPlace(ctx, blobs, s.shared); err != nil {
 		return nil, err
 	}
+	r.queues = jobs.New(jobs.Options{DB: s.db, Now: time.Now, Log: s.log})
 	engine, err := storage.New(ctx, storage.Options{
 		DB: s.db, Blobs: blobs,
 		Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
 		Grace: s.cfg.GCGrace, Trash: s.cfg.GCTrash,
-		Quotas: storage.Quotas{Account: storage.Amount(s.cfg.AccountQuota), Repository: storage.Amount(s.cfg.RepositoryQuota)},
-		Room:   roomIn(s.cfg),
+		Quotas:   storage.Quotas{Account: storage.Amount(s.cfg.AccountQuota), Repository: storage.Amount(s.cfg.RepositoryQuota)},
+		Room:     roomIn(s.cfg),
+		Watchers: watchers(), Wake: r.queues.Wake,
 	})
 	if err != nil {
 		return nil, err

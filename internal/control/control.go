@@ -49,6 +49,7 @@ type Options struct {
 	Quotas     Quotas
 	Verifier   Verifier
 	Secrets    Secrets
+	Webhooks   Webhooks
 	// Region is the server's own, for requests that name none.
 	Region string
 	Log    *slog.Logger
@@ -82,6 +83,9 @@ func New(o Options) *Server {
 	mux.Handle("POST /secrets", endpoint(s.putSecret))
 	mux.Handle("POST /secrets/remove", endpoint(s.removeSecret))
 	mux.Handle("POST /secrets/list", endpoint(s.secrets))
+	mux.Handle("POST /webhooks", endpoint(s.addWebhook))
+	mux.Handle("POST /webhooks/remove", endpoint(s.removeWebhook))
+	mux.Handle("POST /webhooks/list", endpoint(s.webhooks))
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
 	return s
 }

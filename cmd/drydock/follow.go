@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"drydock/ecrapi/events"
+	"drydock/internal/jobs"
+	"drydock/storage"
+)
+
+// watchers decide what follows from what becomes of images. Each orders jobs of a
+// queue, which is worked off by what its part of the house opens below.
+func watchers() []storage.Watcher {
+	return []storage.Watcher{events.Watcher(rand.Reader)}
+}
+
+// workOff has one server at a time do the jobs of a queue.
+func (r *rooms) workOff(queue string, w jobs.Worker) {
+	r.leased = append(r.leased, leased{queue, func(ctx context.Context) error { return r.queues.Run(ctx, queue, w) }})
+}
+
+// openEvents opens what tells others of images.
+func (r *rooms) openEvents(s site, engine *storage.Registry) (*events.Webhooks, error) {
+	hooks, err := events.New(events.Options{Engine: engine, Box: s.box, Now: time.Now, Random: rand.Reader})
+	if err != nil {
+		return nil, err
+	}
+	r.workOff(events.Queue, hooks.Worker())
+	return hooks, nil
+}
