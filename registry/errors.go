@@ -10,6 +10,7 @@ import (
 	"github.com/distribution/distribution/v3/registry/api/errcode"
 
 	"drydock/auth"
+	"drydock/auth/servicerole"
 	"drydock/storage"
 )
 
@@ -20,6 +21,7 @@ var translations = map[reflect.Type]struct {
 	status int
 }{
 	typeOf[*auth.DeniedError]():                {errcode.ErrorCodeDenied, 0},
+	typeOf[*servicerole.RefusedError]():        {errcode.ErrorCodeDenied, 0},
 	typeOf[*heldError]():                       {errcode.ErrorCodeTooManyRequests, 0},
 	typeOf[*storage.RepositoryUnknownError]():  {errcode.ErrorCodeNameUnknown, 0},
 	typeOf[*storage.ManifestUnknownError]():    {errcode.ErrorCodeManifestUnknown, 0},

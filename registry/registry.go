@@ -45,13 +45,22 @@ type Throttle interface {
 	Refused()
 }
 
-// Options is what a Handler is made of.
+// Creator makes the repositories that are pushed to before they are there.
+type Creator interface {
+	// Foresees tells whether a repository is to be made when it is pushed to.
+	Foresees(ctx context.Context, ref storage.Ref) (bool, error)
+	// CreateOnPush makes it. Errors: *auth.DeniedError.
+	CreateOnPush(ctx context.Context, ref storage.Ref) error
+}
+
+// Options is what a Handler is made of. Creator may be left out.
 type Options struct {
 	Engine     *storage.Registry
 	Tokens     Tokens
 	Throttle   Throttle
 	Authorizer auth.Authorizer
 	Names      *registryhost.Names
+	Creator    Creator
 	Log        *slog.Logger
 	// Redirect sends those who get a blob to where the engine has it, if that is
 	// an address.
@@ -65,16 +74,17 @@ type Handler struct {
 	throttle   Throttle
 	authorizer auth.Authorizer
 	names      *registryhost.Names
+	creator    Creator
 	log        *slog.Logger
 	redirect   bool
 }
 
-// New makes a handler. It is an error to leave anything out.
+// New makes a handler. It is an error to leave out anything else.
 func New(o Options) (*Handler, error) {
 	if o.Engine == nil || o.Tokens == nil || o.Throttle == nil || o.Authorizer == nil || o.Names == nil || o.Log == nil {
 		return nil, errors.New("the registry needs an engine, tokens, a throttle, an authorizer, names and a log")
 	}
-	return &Handler{engine: o.Engine, tokens: o.Tokens, throttle: o.Throttle, authorizer: o.Authorizer, names: o.Names, log: o.Log, redirect: o.Redirect}, nil
+	return &Handler{engine: o.Engine, tokens: o.Tokens, throttle: o.Throttle, authorizer: o.Authorizer, names: o.Names, creator: o.Creator, log: o.Log, redirect: o.Redirect}, nil
 }
 
 // exchange is a request being answered.

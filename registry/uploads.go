@@ -15,8 +15,33 @@ import (
 )
 
 // startUpload serves POST: it mounts a blob of another repository, takes in a
-// whole blob at once, or begins an upload.
+// whole blob at once, or begins an upload. With the first one a repository is made
+// that a creation template foresees.
 func (h *Handler) startUpload(x *exchange) error {
+	err := h.startUploadHere(x)
+	var missing *storage.RepositoryUnknownError
+	if !errors.As(err, &missing) || missing.Ref != x.ref || h.creator == nil {
+		return err
+	}
+	foreseen, problem := h.creator.Foresees(x.context(), x.ref)
+	if problem != nil {
+		return problem
+	}
+	if !foreseen {
+		return err
+	}
+	if err := h.allow(x, "ecr:CreateRepository", x.ref); err != nil {
+		return err
+	}
+	if err := h.creator.CreateOnPush(x.context(), x.ref); err != nil {
+		return err
+	}
+	return h.startUploadHere(x)
+}
+
+// startUploadHere is startUpload for a repository that is there; of another nothing
+// is read from the client.
+func (h *Handler) startUploadHere(x *exchange) error {
 	query := x.http.URL.Query()
 	if mount := query.Get("mount"); mount != "" {
 		done, err := h.mount(x, digest.Digest(mount), query.Get("from"))

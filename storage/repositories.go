@@ -33,12 +33,37 @@ func (r *Registry) CreateRepository(ctx context.Context, ref Ref, o RepositoryOp
 		if err != nil {
 			return fmt.Errorf("create repository %s: %w", ref.Name, err)
 		}
-		return setResourceTags(ctx, q, ref, o.Tags)
+		if err := setResourceTags(ctx, q, ref, o.Tags); err != nil {
+			return err
+		}
+		return r.configure(ctx, q, row, o)
 	})
 	if err != nil {
 		return Repository{}, err
 	}
 	return repository(row), nil
+}
+
+// configure gives a new repository its policy and its settings.
+func (r *Registry) configure(ctx context.Context, q meta.Querier, row meta.Repository, o RepositoryOptions) error {
+	if o.Policy != "" {
+		if err := meta.SetRepositoryPolicy(ctx, q, row.ID, o.Policy); err != nil {
+			return fmt.Errorf("set the policy of %s: %w", row.Name, err)
+		}
+	}
+	if len(o.Settings) > 0 {
+		r.settingsWritten.n.Add(1)
+	}
+	for kind, document := range o.Settings {
+		err := meta.SetSetting(ctx, q, meta.Setting{
+			Account: row.Account, Region: row.Region, Kind: kind, Repository: row.Name, Document: document,
+			CreatedAt: row.CreatedAt, UpdatedAt: row.CreatedAt,
+		})
+		if err != nil {
+			return fmt.Errorf("set the %s of %s: %w", kind, row.Name, err)
+		}
+	}
+	return nil
 }
 
 func repository(row meta.Repository) Repository {

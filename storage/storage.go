@@ -48,6 +48,10 @@ type RepositoryOptions struct {
 	Mutability Mutability
 	// Tags are the resource tags of the repository, not image tags.
 	Tags map[string]string
+	// Policy is the repository's policy, "" for none, and Settings its settings by
+	// their kinds.
+	Policy   string
+	Settings map[string]string
 }
 
 // Reference names an image within a repository, by tag or by digest. When both

@@ -5,7 +5,10 @@ import (
 	"crypto/rand"
 	"time"
 
+	"drydock/auth"
+	"drydock/auth/servicerole"
 	"drydock/ecrapi/events"
+	"drydock/ecrapi/template"
 	"drydock/internal/jobs"
 	"drydock/storage"
 )
@@ -30,3 +33,16 @@ func (r *rooms) openEvents(s site, engine *storage.Registry) (*events.Webhooks, 
 	r.workOff(events.Queue, hooks.Worker())
 	return hooks, nil
 }
+
+// openTemplates opens what makes repositories on behalf of others.
+func openTemplates(engine *storage.Registry, a *access, authorizer auth.Authorizer) (*template.Creator, error) {
+	roles, err := servicerole.New(servicerole.Options{Identities: a.identities, Authorizer: authorizer, Now: time.Now, Service: servicerole.ForECR})
+	if err != nil {
+		return nil, err
+	}
+	return template.New(template.Options{Engine: engine, Roles: roles, LifecycleKind: lifecycleKind})
+}
+
+// lifecycleKind is what lifecycle policies are called among the settings of a
+// repository.
+const lifecycleKind = "lifecycle-policy"

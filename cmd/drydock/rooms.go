@@ -99,9 +99,13 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, err
 	}
+	creator, err := openTemplates(engine, access, authorizer)
+	if err != nil {
+		return nil, err
+	}
 	if r.registry, err = registry.New(registry.Options{
 		Engine: engine, Tokens: passwords, Throttle: held.Door("registry"), Authorizer: authorizer, Names: s.names, Log: s.log,
-		Redirect: s.cfg.Redirect,
+		Redirect: s.cfg.Redirect, Creator: creator,
 	}); err != nil {
 		return nil, err
 	}
