@@ -28,7 +28,7 @@ test-long:
 test-clients:
 	DRYDOCK_CLIENTS=all scripts/test ./e2e/clients/
 
-## bench: drydock beside the stock registry, on disk and on S3, and two replicas beside one
+## bench: drydock beside the stock registry, on disk and on S3, two replicas beside one, and tasks beside docker run
 bench: build
 	scripts/tools registry versitygw
 	$(GO) run ./bench $(BENCHFLAGS)

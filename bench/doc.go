@@ -10,6 +10,8 @@
 //	          called is counted in its access log
 //	replicas  one replica of drydock, then two, on one PostgreSQL database and one
 //	          bucket, each held to a part of one processor (which takes root)
+//	tasks     RunTask beside docker run, on a Docker Engine of its own; and Go
+//	          benchmarks of services and of placement on simulated machines
 //
 // The client shares the machine's cores with the servers, so it does as little as
 // it can: connections are kept, requests and digests are made before the clock
