@@ -27,7 +27,11 @@ type lab struct {
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	harness.EndToEnd(t)
-	dir := filepath.Join(t.TempDir(), "engine")
+	// Short, whatever the test is called: a socket's path may not be long.
+	dir, err := os.MkdirTemp("", "drydock-ecs")
+	if err != nil {
+		t.Fatal(err)
+	}
 	start := exec.Command(filepath.Join(harness.Root(t), "scripts", "ensure-docker"), dir)
 	start.Env = append(os.Environ(), "DRYDOCK_ENGINE_BRIDGE=drydock-e2e")
 	start.Stderr = os.Stderr
