@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,21 +34,40 @@ func (r *runner) startContainer(ctx context.Context, name string) {
 	r.mu.Unlock()
 	if id == "" {
 		var err error
-		if id, err = r.create(ctx, c, from.Reference); err != nil {
-			if ctx.Err() == nil {
-				r.failed(name, cause(err))
-			}
+		id, err = r.create(ctx, c, from.Reference)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case lost(err):
+			r.later(ctx, name)
+			return
+		case err != nil:
+			r.failed(name, cause(err))
 			return
 		}
+		r.made(name, id)
 	}
-	if err := r.m.engine.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
-		if ctx.Err() == nil {
+	begun, cancel := context.WithTimeout(ctx, long)
+	defer cancel()
+	if err := r.m.engine.ContainerStart(begun, id, container.StartOptions{}); err != nil {
+		switch {
+		case ctx.Err() != nil:
+		case lost(err):
+			r.later(ctx, name)
+		default:
 			r.m.o.Log.DebugContext(ctx, "a container does not start", "task", t.ARN, "container", name, "error", err)
 			r.failed(name, "CannotStartContainerError: "+plain(err).Error())
 		}
 		return
 	}
 	r.done(name)
+}
+
+// made notes the container that was made, which from now on is the one.
+func (r *runner) made(name, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state(name).RuntimeID = id
 }
 
 // cause is why a container could not be made, in ECS's words: what the keeper says
@@ -68,9 +88,14 @@ func (r *runner) create(ctx context.Context, c *machine.Container, from string) 
 		return "", err
 	}
 	name := containerName(t, c.Name)
+	ctx, cancel := context.WithTimeout(ctx, long)
+	defer cancel()
 	made, err := r.m.engine.ContainerCreate(ctx, cfg, host, nil, nil, name)
 	if errdefs.IsConflict(err) {
-		v, err := r.m.engine.ContainerInspect(ctx, name)
+		v, err := r.m.inspect(ctx, name)
+		if lost(err) {
+			return "", err
+		}
 		if err == nil && v.Config.Labels[labelTask] == t.ARN && v.Config.Labels[labelOwner] == r.m.o.Owner {
 			return v.ID, nil
 		}
@@ -96,6 +121,9 @@ func (r *runner) configure(ctx context.Context, c *machine.Container, from strin
 	if what := r.privilege(c); what != "" && !r.m.o.Privileged {
 		return nil, nil, fmt.Errorf("%s are not allowed on this machine: its owner has to allow them with --allow-privileged-tasks", what)
 	}
+	if c.GPUs > 0 {
+		return nil, nil, errors.New("there are no GPUs on this machine")
+	}
 	all := map[string]string{}
 	maps.Copy(all, secret)
 	maps.Copy(all, c.Environment)
@@ -107,6 +135,9 @@ func (r *runner) configure(ctx context.Context, c *machine.Container, from strin
 	if h := c.Health; h != nil {
 		cfg.Healthcheck = &container.HealthConfig{Test: h.Command, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, Retries: h.Retries}
 	}
+	if c.NoHealth {
+		cfg.Healthcheck = &container.HealthConfig{Test: []string{"NONE"}}
+	}
 	host := &container.HostConfig{
 		Binds: r.binds(c), Privileged: c.Privileged, ReadonlyRootfs: c.ReadOnlyRoot, DNS: c.DNSServers, DNSSearch: c.DNSSearch, SecurityOpt: c.DockerSecurityOptions,
 		Sysctls: c.Sysctls, CapAdd: c.Linux.AddCapabilities, CapDrop: c.Linux.DropCapabilities, ShmSize: c.Linux.SharedMemory * mib, PortBindings: nat.PortMap{},
@@ -115,7 +146,9 @@ func (r *runner) configure(ctx context.Context, c *machine.Container, from strin
 		host.Init = &c.Linux.Init
 	}
 	r.resources(c, host)
-	r.network(c, cfg, host)
+	if err := r.network(c, cfg, host); err != nil {
+		return nil, nil, err
+	}
 	for _, v := range c.VolumesFrom {
 		mode := ":rw"
 		if v.ReadOnly {
@@ -190,10 +223,11 @@ func (r *runner) resources(c *machine.Container, h *container.HostConfig) {
 	if c.Memory == 0 && r.k.Task.Memory != 0 {
 		h.Memory = r.k.Task.Memory * mib
 	}
-	if s := c.Linux.MaxSwap; s != nil {
-		h.MemorySwap = (c.Memory + *s) * mib
+	// Without maxSwap, swappiness does not count.
+	// Source: Amazon ECS Developer Guide, "Managing container swap memory space".
+	if s := c.Linux.MaxSwap; s != nil && h.Memory > 0 {
+		h.MemorySwap, h.MemorySwappiness = h.Memory+*s*mib, c.Linux.Swappiness
 	}
-	h.MemorySwappiness = c.Linux.Swappiness
 	for _, u := range c.Ulimits {
 		h.Ulimits = append(h.Ulimits, &units.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
 	}
@@ -214,11 +248,12 @@ func (r *runner) resources(c *machine.Container, h *container.HostConfig) {
 }
 
 // network joins the container to the task's network and asks for its ports.
-func (r *runner) network(c *machine.Container, cfg *container.Config, h *container.HostConfig) {
+func (r *runner) network(c *machine.Container, cfg *container.Config, h *container.HostConfig) error {
 	t := &r.k.Task
 	switch {
 	case t.NetworkMode == "awsvpc":
-		h.NetworkMode, cfg.Hostname = container.NetworkMode("container:"+r.pause()), ""
+		// The name and the resolvers are those of the container that holds the network.
+		h.NetworkMode, cfg.Hostname, h.DNS, h.DNSSearch = container.NetworkMode("container:"+r.pause()), "", nil, nil
 	case t.NetworkMode == "host":
 		h.NetworkMode = "host"
 	case t.NetworkMode == "none" || c.DisableNetworking:
@@ -233,7 +268,9 @@ func (r *runner) network(c *machine.Container, cfg *container.Config, h *contain
 			h.Links = append(h.Links, containerName(t, name)+":"+alias)
 		}
 		for _, p := range c.Ports {
-			expose(p, cfg, h)
+			if err := r.expose(p, cfg, h); err != nil {
+				return err
+			}
 		}
 	}
 	switch t.PidMode {
@@ -252,32 +289,7 @@ func (r *runner) network(c *machine.Container, cfg *container.Config, h *contain
 			h.IpcMode = container.IpcMode("container:" + p)
 		}
 	}
-}
-
-func expose(p machine.Port, cfg *container.Config, h *container.HostConfig) {
-	add := func(number int32, host string) {
-		port := nat.Port(fmt.Sprintf("%d/%s", number, p.Protocol))
-		cfg.ExposedPorts[port] = struct{}{}
-		h.PortBindings[port] = append(h.PortBindings[port], nat.PortBinding{HostPort: host})
-	}
-	if first, last, ok := portRange(p.ContainerPortRange); ok {
-		for n := first; n <= last; n++ {
-			add(n, "")
-		}
-		return
-	}
-	host := ""
-	if p.HostPort != 0 {
-		host = strconv.Itoa(int(p.HostPort))
-	}
-	add(p.ContainerPort, host)
-}
-
-func portRange(s string) (first, last int32, ok bool) {
-	a, b, both := strings.Cut(s, "-")
-	from, err1 := strconv.ParseUint(a, 10, 16)
-	until, err2 := strconv.ParseUint(b, 10, 16)
-	return int32(from), int32(until), both && err1 == nil && err2 == nil
+	return nil
 }
 
 // logs are the driver and its options, with what only the server knows.

@@ -11,6 +11,9 @@ import (
 
 // advance finds what can be done to get the task to run. The caller has the lock.
 func (r *runner) advance() (jobs []func(context.Context)) {
+	if !r.pulled && !slices.ContainsFunc(r.k.State.Containers, func(c machine.ContainerState) bool { return c.RuntimeID == "" && c.Status == machine.Pending }) {
+		r.pulled = true // it goes on from before a restart
+	}
 	if !r.pulled {
 		if !r.pulling {
 			r.pulling = true
@@ -30,7 +33,7 @@ func (r *runner) advance() (jobs []func(context.Context)) {
 	}
 	for _, c := range r.k.Task.Containers {
 		s := r.state(c.Name)
-		if r.busy[c.Name] || s.Status != machine.Pending && !r.again[c.Name] || !r.ready(c) {
+		if r.busy[c.Name] || !r.again[c.Name] && (s.Status != machine.Pending || !r.ready(c)) {
 			continue
 		}
 		r.busy[c.Name] = true
@@ -41,22 +44,26 @@ func (r *runner) advance() (jobs []func(context.Context)) {
 
 // ready reports whether what a container waits for has come. The caller has the lock.
 func (r *runner) ready(c machine.Container) bool {
-	for _, d := range c.DependsOn {
-		if !r.met(d) {
-			return false
-		}
-	}
+	return !slices.ContainsFunc(waitsFor(&c), func(d machine.Dependency) bool { return !r.met(d) })
+}
+
+// What a container waits for beside the conditions of ECS: that another one runs, to
+// which it has a link, or that it was made, whose volumes it takes.
+const (
+	isRunning = "RUNNING"
+	isMade    = "CREATED"
+)
+
+// waitsFor is all that a container waits for.
+func waitsFor(c *machine.Container) []machine.Dependency {
+	list := slices.Clone(c.DependsOn)
 	for _, l := range c.Links {
-		if r.state(linked(l)).Status != machine.Running {
-			return false
-		}
+		list = append(list, machine.Dependency{Container: linked(l), Condition: isRunning})
 	}
 	for _, v := range c.VolumesFrom {
-		if r.state(v.Container).RuntimeID == "" {
-			return false
-		}
+		list = append(list, machine.Dependency{Container: v.Container, Condition: isMade})
 	}
-	return true
+	return list
 }
 
 func (r *runner) met(d machine.Dependency) bool {
@@ -64,8 +71,12 @@ func (r *runner) met(d machine.Dependency) bool {
 	switch d.Condition {
 	case "START":
 		return !s.Started.IsZero()
+	case isRunning:
+		return s.Status == machine.Running
+	case isMade:
+		return s.RuntimeID != ""
 	case "COMPLETE":
-		return s.Status == machine.Stopped
+		return s.Status == machine.Stopped && s.ExitCode != nil
 	case "SUCCESS":
 		return s.Status == machine.Stopped && s.ExitCode != nil && *s.ExitCode == 0
 	case "HEALTHY":
@@ -81,6 +92,9 @@ func (r *runner) hopeless(c machine.Container, d machine.Dependency) string {
 		return ""
 	}
 	s := r.state(d.Container)
+	if s.Status == machine.Stopped && !r.busy[d.Container] {
+		return fmt.Sprintf("Container %s waits for container %s to be %s, which has stopped.", c.Name, d.Container, d.Condition)
+	}
 	if s.RuntimeID == "" {
 		return ""
 	}
@@ -89,10 +103,7 @@ func (r *runner) hopeless(c machine.Container, d machine.Dependency) string {
 		r.waited[d.Container], since = r.m.o.Now(), r.m.o.Now()
 	}
 	limit := r.container(d.Container).StartTimeout
-	switch {
-	case s.Status == machine.Stopped && (d.Condition == "SUCCESS" || d.Condition == "HEALTHY"):
-		return fmt.Sprintf("Container %s waits for container %s to be %s, which has stopped.", c.Name, d.Container, d.Condition)
-	case limit > 0 && r.m.o.Now().Sub(since) > limit:
+	if limit > 0 && r.m.o.Now().Sub(since) > limit {
 		return fmt.Sprintf("Timed out: container %s waits for container %s to be %s for more than %s.", c.Name, d.Container, d.Condition, limit)
 	}
 	return ""
@@ -150,15 +161,38 @@ func (r *runner) done(name string) {
 	delete(r.again, name)
 }
 
-// failed ends the task because of what could not be done.
+// failed tells why something could not be done for a container, or for the task where
+// there is no such container.
 func (r *runner) failed(name, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.busy, name)
-	if name != "" && name != pauseName {
-		r.state(name).Reason = why
+	delete(r.again, name)
+	r.giveUp(name, why)
+}
+
+// giveUp ends a container that cannot run, and the task with it unless that goes on
+// without it. The caller has the lock.
+func (r *runner) giveUp(name, why string) {
+	c := r.container(name)
+	if c != nil {
+		s := r.state(name)
+		s.Reason = why
+		if !c.Essential {
+			s.Status = machine.Stopped
+			return
+		}
 	}
 	r.ending(machine.TaskFailedToStart, why)
+}
+
+// later ends what was done to a container in vain, for the Engine was away: it is
+// looked at again, and what is missing is done.
+func (r *runner) later(ctx context.Context, name string) {
+	pause(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.busy, name)
 }
 
 // stopContainer has a container end: by its stop signal, and when that has not helped
@@ -167,9 +201,6 @@ func (r *runner) stopContainer(ctx context.Context, name, id string, patience ti
 	defer r.done(name)
 	if err := r.m.halt(ctx, id, patience); err != nil && ctx.Err() == nil {
 		r.m.o.Log.WarnContext(ctx, "a container could not be stopped", "task", r.k.Task.ARN, "container", name, "error", err)
-		select { // look again, but not at once
-		case <-ctx.Done():
-		case <-time.After(retryConnection):
-		}
+		pause(ctx) // look again, but not at once
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 
 	"github.com/docker/docker/api/types/system"
@@ -18,6 +17,8 @@ var reserved = []int{22, 2375, 2376, 51678, 51679, 51680}
 
 // Describe implements machine.Machine.
 func (m *Machine) Describe(ctx context.Context) (machine.Description, error) {
+	ctx, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
 	info, err := m.engine.Info(ctx)
 	if err != nil {
 		return machine.Description{}, unavailable(err)
@@ -39,9 +40,9 @@ func (m *Machine) Describe(ctx context.Context) (machine.Description, error) {
 // Source: Amazon ECS Developer Guide, "Amazon ECS container instance attributes".
 func (m *Machine) attributes(info system.Info) map[string]string {
 	const docker, ecs = "com.amazonaws.ecs.capability.", "ecs.capability."
-	arch := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
-	if arch == "" {
-		arch = runtime.GOARCH
+	arch := archOf(info)
+	if arch == "amd64" {
+		arch = "x86_64"
 	}
 	a := map[string]string{"ecs.os-type": "linux", "ecs.os-family": "LINUX", "ecs.cpu-architecture": arch, "ecs.instance-type": "drydock.local"}
 	for _, n := range []string{
@@ -60,6 +61,15 @@ func (m *Machine) attributes(info system.Info) map[string]string {
 	}
 	maps.Copy(a, m.o.Attributes)
 	return a
+}
+
+// archOf is the Engine's architecture as Go and images name it; the kernel has names
+// of its own, which the Engine tells.
+func archOf(info system.Info) string {
+	if a := map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[info.Architecture]; a != "" {
+		return a
+	}
+	return info.Architecture
 }
 
 // cgroupsOf is the kind of cgroups in which tasks can be limited as a whole, empty

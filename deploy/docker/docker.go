@@ -13,13 +13,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/containerd/errdefs"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
@@ -67,11 +67,17 @@ type Machine struct {
 	ctx     context.Context
 	all     sync.WaitGroup
 
+	// arch is the Engine's architecture as Go names it.
+	arch string
+	// ensuring is held while what all tasks share is made.
+	ensuring sync.Mutex
+
 	mu       sync.Mutex
 	tasks    map[string]*runner
 	watchers map[int]chan machine.State
 	count    int
 	away     bool
+	reserved []reservation
 }
 
 // Open connects to the Engine and goes on with the tasks that it finds. Errors:
@@ -88,7 +94,9 @@ func Open(ctx context.Context, o Options) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the Docker Engine: %w", err)
 	}
-	info, err := engine.Info(ctx)
+	asked, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
+	info, err := engine.Info(asked)
 	if err != nil {
 		return nil, errors.Join(unavailable(err), engine.Close())
 	}
@@ -96,7 +104,7 @@ func Open(ctx context.Context, o Options) (*Machine, error) {
 	if err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
-	m := &Machine{o: o, engine: engine, store: s, cgroups: cgroupsOf(info), tasks: map[string]*runner{}, watchers: map[int]chan machine.State{}}
+	m := &Machine{o: o, engine: engine, store: s, cgroups: cgroupsOf(info), arch: archOf(info), tasks: map[string]*runner{}, watchers: map[int]chan machine.State{}}
 	m.ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := m.removeStrays(ctx, found); err != nil {
 		m.stop()
@@ -106,6 +114,7 @@ func Open(ctx context.Context, o Options) (*Machine, error) {
 		m.begin(k)
 	}
 	m.all.Go(m.listen)
+	m.all.Go(m.watchOver)
 	return m, nil
 }
 
@@ -117,17 +126,36 @@ func unavailable(err error) error {
 func (m *Machine) begin(k *kept) {
 	r := newRunner(m, k)
 	m.tasks[k.Task.ARN] = r
-	m.all.Go(func() { r.run(m.ctx) })
+	ctx, cancel := context.WithCancel(m.ctx)
+	r.forget = cancel
+	m.all.Go(func() { r.run(ctx) })
 }
 
-// removeStrays removes this owner's containers that belong to no task that is kept.
-func (m *Machine) removeStrays(ctx context.Context, found []*kept) error {
-	list, err := m.engine.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelOwner+"="+m.o.Owner))})
+// own lists this owner's containers, of one task when one is given.
+func (m *Machine) own(ctx context.Context, task string) ([]container.Summary, error) {
+	ctx, cancel := context.WithTimeout(ctx, long)
+	defer cancel()
+	by := filters.NewArgs(filters.Arg("label", labelOwner+"="+m.o.Owner))
+	if task != "" {
+		by.Add("label", labelTask+"="+task)
+	}
+	list, err := m.engine.ContainerList(ctx, container.ListOptions{All: true, Filters: by})
 	if err != nil {
-		return unavailable(err)
+		return nil, fmt.Errorf("list containers: %w", reach(err))
+	}
+	return list, nil
+}
+
+// removeStrays removes this owner's containers that belong to no task that is kept,
+// and tells the others which containers are theirs.
+func (m *Machine) removeStrays(ctx context.Context, found []*kept) error {
+	list, err := m.own(ctx, "")
+	if err != nil {
+		return err
 	}
 	for _, c := range list {
-		if slices.ContainsFunc(found, func(k *kept) bool { return k.Task.ARN == c.Labels[labelTask] }) {
+		if i := slices.IndexFunc(found, func(k *kept) bool { return k.Task.ARN == c.Labels[labelTask] }); i >= 0 {
+			found[i].recognise(c.Labels[labelContainer], c.ID)
 			continue
 		}
 		m.o.Log.WarnContext(ctx, "a container belongs to no task and is removed", "container", c.ID, "task", c.Labels[labelTask])
@@ -139,9 +167,11 @@ func (m *Machine) removeStrays(ctx context.Context, found []*kept) error {
 }
 
 func (m *Machine) remove(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, long)
+	defer cancel()
 	err := m.engine.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	if err != nil && !errdefs.IsNotFound(err) && !inProgress(err) {
-		return fmt.Errorf("remove container %s: %w", id, err)
+		return fmt.Errorf("remove container %s: %w", id, reach(err))
 	}
 	return nil
 }
@@ -158,18 +188,8 @@ func (m *Machine) listen() {
 		}
 		m.o.Log.Warn("the Docker Engine is away", "error", err)
 		m.left()
-		select {
-		case <-m.ctx.Done():
-		case <-time.After(retryConnection):
-		}
-		for m.ctx.Err() == nil {
-			if _, err := m.engine.Ping(m.ctx); err == nil {
-				break
-			}
-			select {
-			case <-m.ctx.Done():
-			case <-time.After(retryConnection):
-			}
+		for pause(m.ctx); m.ctx.Err() == nil && !m.answers(); {
+			pause(m.ctx)
 		}
 	}
 }
@@ -303,17 +323,22 @@ func (m *Machine) tell(s machine.State) {
 // Forget implements machine.Machine.
 func (m *Machine) Forget(ctx context.Context, arn string) error {
 	m.mu.Lock()
-	r := m.tasks[arn]
+	r, away := m.tasks[arn], m.away
 	m.mu.Unlock()
-	if r == nil || r.snapshot().Status != machine.Stopped {
+	switch {
+	case r == nil || r.snapshot().Status != machine.Stopped:
 		return nil
+	case away:
+		return machine.ErrUnavailable
 	}
 	if err := r.clear(ctx); err != nil {
 		return err
 	}
+	r.forget()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.tasks, arn)
+	m.reserved = slices.DeleteFunc(m.reserved, func(v reservation) bool { return v.task == arn })
 	return m.store.delete(arn)
 }
 

@@ -27,7 +27,10 @@ import (
 // These tests need an Engine of which they may do as they like: scripts/test starts
 // one, with a network.
 
-const probe = "drydock-test/probe:1"
+const probe = "drydock-test/probe:2"
+
+// particular is an image with a health check and a stop signal of its own.
+const particular = "drydock-test/particular:2"
 
 // keeper has an image for everybody but one.
 type keeper struct{}
@@ -35,6 +38,9 @@ type keeper struct{}
 func (keeper) Image(_ context.Context, _ machine.Task, image machine.RepositoryImage) (machine.Pull, error) {
 	if image.Name == "forbidden" {
 		return machine.Pull{}, errors.New("the role may not pull")
+	}
+	if image.Name == "particular" {
+		return machine.Pull{Address: particular, Digest: "sha256:def"}, nil
 	}
 	return machine.Pull{Address: probe, Digest: "sha256:abc"}, nil
 }
@@ -60,11 +66,15 @@ func (keeper) LogOptions(context.Context, machine.Task, string) (map[string]stri
 // lab is an Engine with a machine on it.
 type lab struct {
 	t       *testing.T
+	host    string
 	engine  *client.Client
 	folder  string
 	owner   string
+	keeper  machine.Keeper
 	machine *Machine
 	n       int
+
+	privileged bool
 }
 
 func newLab(t *testing.T) *lab {
@@ -77,12 +87,19 @@ func newLab(t *testing.T) *lab {
 		}
 		say("no Docker Engine to test with: run it with make test, or set DRYDOCK_TEST_ENGINE")
 	}
+	return newLabAt(t, host)
+}
+
+// newLabAt is a lab on an Engine of the test's own.
+func newLabAt(t *testing.T, host string) *lab {
+	t.Helper()
 	engine, err := client.NewClientWithOpts(client.WithHost(host), client.WithAPIVersionNegotiation())
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{t: t, engine: engine, folder: t.TempDir(), owner: strings.ReplaceAll(t.Name(), "/", "-")}
+	l := &lab{t: t, host: host, keeper: keeper{}, engine: engine, folder: t.TempDir(), owner: strings.ReplaceAll(t.Name(), "/", "-")}
 	l.buildProbe()
+	l.buildParticular()
 	l.open()
 	t.Cleanup(func() {
 		l.machine.Close()
@@ -104,12 +121,32 @@ func newLab(t *testing.T) *lab {
 func (l *lab) open() {
 	l.t.Helper()
 	m, err := Open(l.t.Context(), Options{
-		Host: os.Getenv("DRYDOCK_TEST_ENGINE"), Folder: l.folder, Owner: l.owner, Keeper: keeper{}, Now: time.Now, Log: slog.New(slog.NewTextHandler(l.t.Output(), nil)),
+		Host: l.host, Folder: l.folder, Owner: l.owner, Keeper: l.keeper, Now: time.Now, Log: slog.New(slog.NewTextHandler(l.t.Output(), nil)), Privileged: l.privileged,
 	})
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	l.machine = m
+}
+
+// buildParticular makes an image with settings of its own, once.
+func (l *lab) buildParticular() {
+	l.t.Helper()
+	ctx := l.t.Context()
+	if _, err := l.engine.ImageInspect(ctx, particular); err == nil {
+		return
+	}
+	c, err := l.engine.ContainerCreate(ctx, &container.Config{
+		Image: probe, StopSignal: "SIGINT",
+		Healthcheck: &container.HealthConfig{Test: []string{"CMD", "/probe", "exit", "1"}, Interval: 500 * time.Millisecond, Retries: 1},
+	}, nil, nil, nil, "")
+	if err == nil {
+		_, err = l.engine.ContainerCommit(ctx, c.ID, container.CommitOptions{Reference: particular})
+		err = errors.Join(err, l.engine.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}))
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // buildProbe makes the image that the tests run, once.
@@ -168,6 +205,18 @@ func (l *lab) task(containers ...machine.Container) machine.Task {
 		ARN: "arn:aws:ecs:eu-west-1:123456789012:task/default/" + id, Cluster: "default", Family: strings.ToLower(l.owner), Revision: 1,
 		NetworkMode: "bridge", Containers: containers,
 	}
+}
+
+// prints runs a task that ends by itself and returns what its first container wrote.
+func (l *lab) prints(t machine.Task) string {
+	l.t.Helper()
+	arn := l.start(t)
+	s := l.becomes(arn, machine.Stopped)
+	var b bytes.Buffer
+	if err := l.machine.Logs(l.t.Context(), arn, t.Containers[0].Name, false, &b); err != nil {
+		l.t.Fatalf("%v: %+v", err, s)
+	}
+	return b.String()
 }
 
 func (l *lab) start(t machine.Task) string {

@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
+	"net/netip"
+	"slices"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -41,25 +42,47 @@ func (r *runner) pause() string {
 // provision makes the container that holds the task's namespaces, and with it the
 // task's own address.
 func (r *runner) provision(ctx context.Context) {
-	s, err := r.hold(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			r.failed(pauseName, "ResourceInitializationError: "+err.Error())
-		}
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.busy, pauseName)
-	r.k.Pause = s.ID
-	if n := s.NetworkSettings; n != nil {
-		if e := n.Networks[taskNetwork]; e != nil {
-			r.k.State.Address, r.k.State.MAC, r.k.State.SubnetGateway = e.IPAddress, e.MacAddress, e.Gateway
-		}
+	v, err := r.makePause(ctx)
+	switch {
+	case err == nil:
+		s := sightOf(v, &r.k.Task, nil)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.busy, pauseName)
+		r.hold(s)
+	case ctx.Err() != nil:
+	case lost(err):
+		r.later(ctx, pauseName)
+	default:
+		r.failed(pauseName, "ResourceInitializationError: "+err.Error())
 	}
 }
 
-func (r *runner) hold(ctx context.Context) (v container.InspectResponse, err error) {
+// hold takes in what was seen of the container that holds the task's namespaces; nil
+// is that there is none. Without it nothing of the task can be started any more, and
+// so the task ends. The caller has the lock.
+func (r *runner) hold(s *sight) {
+	switch {
+	case s != nil && r.k.Pause == "" && (s.running || r.k.Ending):
+		r.k.Pause = s.id
+		if e := s.own; e != nil && e.IPAddress != "" {
+			st := &r.k.State
+			st.Address, st.MAC, st.SubnetGateway = e.IPAddress, e.MacAddress, e.Gateway
+			st.Subnet = netip.PrefixFrom(parsed(e.IPAddress), e.IPPrefixLen).Masked().String()
+		}
+	case r.k.Pause != "" && !r.k.Ending && (s == nil || !s.running):
+		r.ending(machine.EssentialContainerExited, "Essential container in task exited: the container that holds its namespaces")
+	}
+}
+
+func parsed(address string) netip.Addr {
+	a, _ := netip.ParseAddr(address) // the Engine's own words
+	return a
+}
+
+func (r *runner) makePause(ctx context.Context) (v container.InspectResponse, err error) {
+	ctx, cancel := context.WithTimeout(ctx, long)
+	defer cancel()
 	t, engine := &r.k.Task, r.m.engine
 	name := pauseContainer(t)
 	cfg := &container.Config{Image: pauseImage, Labels: r.labels(&machine.Container{Name: pauseName})}
@@ -73,7 +96,7 @@ func (r *runner) hold(ctx context.Context) (v container.InspectResponse, err err
 			return v, err
 		}
 		for _, c := range t.Containers {
-			host.DNS, host.DNSSearch = append(host.DNS, c.DNSServers...), append(host.DNSSearch, c.DNSSearch...)
+			host.DNS, host.DNSSearch = merged(host.DNS, c.DNSServers), merged(host.DNSSearch, c.DNSSearch)
 			for n, s := range c.Sysctls {
 				if host.Sysctls == nil {
 					host.Sysctls = map[string]string{}
@@ -94,7 +117,19 @@ func (r *runner) hold(ctx context.Context) (v container.InspectResponse, err err
 	return engine.ContainerInspect(ctx, name)
 }
 
+// merged are the values of both, each once.
+func merged(have, more []string) []string {
+	for _, v := range more {
+		if !slices.Contains(have, v) {
+			have = append(have, v)
+		}
+	}
+	return have
+}
+
 func (m *Machine) ensureNetwork(ctx context.Context) error {
+	m.ensuring.Lock() // the Engine makes two of one name when it is asked twice at once
+	defer m.ensuring.Unlock()
 	if _, err := m.engine.NetworkInspect(ctx, taskNetwork, network.InspectOptions{}); err == nil || !errdefs.IsNotFound(err) {
 		return reach(err)
 	}
@@ -105,16 +140,21 @@ func (m *Machine) ensureNetwork(ctx context.Context) error {
 	return nil
 }
 
+// ensurePause makes the image of the containers that hold namespaces, unless there is
+// one that this Engine's processor can run.
 func (m *Machine) ensurePause(ctx context.Context) error {
-	if _, err := m.engine.ImageInspect(ctx, pauseImage); err == nil || !errdefs.IsNotFound(err) {
+	m.ensuring.Lock()
+	defer m.ensuring.Unlock()
+	v, err := m.engine.ImageInspect(ctx, pauseImage)
+	if err == nil && v.Architecture == m.arch || err != nil && !errdefs.IsNotFound(err) {
 		return reach(err)
 	}
-	files, err := pauseTar(runtime.GOARCH)
+	files, err := pauseTar(m.arch)
 	if err != nil {
 		return err
 	}
 	body, err := m.engine.ImageImport(ctx, image.ImportSource{Source: bytes.NewReader(files), SourceName: "-"}, pauseImage,
-		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/pause"]`}})
+		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/pause"]`}, Platform: "linux/" + m.arch})
 	if err != nil {
 		return fmt.Errorf("make the image that holds namespaces: %w", plain(err))
 	}
@@ -124,16 +164,15 @@ func (m *Machine) ensurePause(ctx context.Context) error {
 
 // deprovision gives the task's namespaces back.
 func (r *runner) deprovision(ctx context.Context) {
-	err := r.m.remove(ctx, r.pause())
+	if err := r.m.remove(ctx, r.pause()); err != nil {
+		if ctx.Err() == nil {
+			r.m.o.Log.WarnContext(ctx, "the network of a task could not be given back yet", "task", r.k.Task.ARN, "error", err)
+		}
+		r.later(ctx, pauseName)
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.busy, pauseName)
-	if err != nil {
-		r.m.o.Log.WarnContext(ctx, "the network of a task could not be given back yet", "task", r.k.Task.ARN, "error", err)
-		return
-	}
 	r.k.Pause = ""
-	if s := &r.k.State; s.Status == machine.Deprovisioning {
-		s.Status = machine.Stopping // sum goes on from there
-	}
 }

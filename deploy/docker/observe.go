@@ -1,8 +1,8 @@
 package docker
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/client"
+	"github.com/docker/docker/api/types/network"
 
 	"drydock/deploy/machine"
 )
@@ -27,6 +27,8 @@ type sight struct {
 	created, started, finished time.Time
 	bindings                   []machine.Binding
 	addresses                  []string
+	// own is the address in the network of tasks.
+	own *network.EndpointSettings
 }
 
 // containerName is the name of a task's container: as Amazon's agent has it, with the
@@ -36,23 +38,50 @@ func containerName(t *machine.Task, name string) string {
 	return fmt.Sprintf("ecs-%s-%d-%s-%s", t.Family, t.Revision, name, id)
 }
 
-// observe looks at all containers of the task, by name.
+// observe looks at the containers of the task, by id where they have one, for names
+// can be changed by anybody. The one that holds its namespaces is among them; those
+// that something is being done to are not, for what is seen of them is out of date at
+// once.
 func (r *runner) observe(ctx context.Context) (map[string]*sight, error) {
-	seen := map[string]*sight{}
-	for _, c := range r.k.Task.Containers {
-		v, err := r.m.engine.ContainerInspect(ctx, containerName(&r.k.Task, c.Name))
+	t := &r.k.Task
+	at, seen := map[string]string{}, map[string]*sight{}
+	r.mu.Lock()
+	for _, c := range r.k.State.Containers {
+		at[c.Name] = cmp.Or(c.RuntimeID, containerName(t, c.Name))
+	}
+	if holds(t) {
+		at[pauseName] = cmp.Or(r.k.Pause, pauseContainer(t))
+	}
+	for name := range r.busy {
+		delete(at, name)
+	}
+	r.mu.Unlock()
+	for name, id := range at {
+		seen[name] = nil
+		v, err := r.m.inspect(ctx, id)
 		if errdefs.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look at container %s: %w", c.Name, err)
+			return nil, fmt.Errorf("look at container %s: %w", name, err)
 		}
-		seen[c.Name] = sightOf(v, &r.k.Task)
+		if v.Config == nil || v.Config.Labels[labelTask] != t.ARN {
+			continue // somebody else's
+		}
+		seen[name] = sightOf(v, t, r.container(name))
 	}
 	return seen, nil
 }
 
-func sightOf(v container.InspectResponse, t *machine.Task) *sight {
+func (m *Machine) inspect(ctx context.Context, id string) (container.InspectResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
+	return m.engine.ContainerInspect(ctx, id)
+}
+
+// sightOf is what is to be known of a container, which is nil for the one that holds
+// namespaces.
+func sightOf(v container.InspectResponse, t *machine.Task, c *machine.Container) *sight {
 	s := &sight{id: v.ID, health: machine.Unknown}
 	s.created, _ = time.Parse(time.RFC3339Nano, v.Created) // zero where Docker does not say
 	if v.State != nil {
@@ -61,12 +90,12 @@ func sightOf(v container.InspectResponse, t *machine.Task) *sight {
 		s.exited = !v.State.Running && (v.State.Status == "exited" || v.State.Status == "dead") && !s.started.IsZero()
 		s.code = v.State.ExitCode
 		switch {
-		case v.State.OOMKilled:
+		case v.State.OOMKilled && v.State.ExitCode != 0: // the kernel tells all of a task's, where that has a limit
 			s.reason = "OutOfMemoryError: Container killed due to memory usage"
 		case v.State.Error != "":
 			s.reason = v.State.Error
 		}
-		if h := v.State.Health; h != nil {
+		if h := v.State.Health; h != nil && c != nil && c.Health != nil { // those of images do not count
 			switch h.Status {
 			case container.Healthy:
 				s.health = machine.Healthy
@@ -88,7 +117,10 @@ func sightOf(v container.InspectResponse, t *machine.Task) *sight {
 		}
 	}
 	if t.NetworkMode == "host" || t.NetworkMode == "awsvpc" {
-		s.bindings = straight(t, v)
+		s.bindings = straight(t, c, s.running)
+	}
+	if c != nil {
+		s.bindings = folded(s.bindings, c)
 	}
 	slices.SortFunc(s.bindings, func(a, b machine.Binding) int {
 		return int(a.ContainerPort-b.ContainerPort)*1<<16 + int(a.HostPort-b.HostPort)
@@ -99,19 +131,16 @@ func sightOf(v container.InspectResponse, t *machine.Task) *sight {
 		}
 	}
 	slices.Sort(s.addresses)
+	s.own = v.NetworkSettings.Networks[taskNetwork]
 	return s
 }
 
 // straight are the bindings of a container whose ports are the machine's own.
-func straight(t *machine.Task, v container.InspectResponse) (list []machine.Binding) {
-	if t.NetworkMode != "host" || v.State == nil || !v.State.Running {
+func straight(t *machine.Task, c *machine.Container, running bool) (list []machine.Binding) {
+	if t.NetworkMode != "host" || c == nil || !running {
 		return nil
 	}
-	i := slices.IndexFunc(t.Containers, func(c machine.Container) bool { return containerName(t, c.Name) == strings.TrimPrefix(v.Name, "/") })
-	if i < 0 {
-		return nil
-	}
-	for _, p := range t.Containers[i].Ports {
+	for _, p := range c.Ports {
 		list = append(list, machine.Binding{BindIP: "0.0.0.0", ContainerPort: p.ContainerPort, HostPort: p.ContainerPort, Protocol: p.Protocol})
 	}
 	return list
@@ -134,6 +163,8 @@ func moment(s string) time.Time {
 // halt stops a container and waits until it has.
 func (m *Machine) halt(ctx context.Context, id string, patience time.Duration) error {
 	seconds := int(patience.Seconds())
+	ctx, cancel := context.WithTimeout(ctx, patience+long)
+	defer cancel()
 	err := m.engine.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds})
 	if errdefs.IsNotFound(err) {
 		return nil
@@ -159,17 +190,4 @@ func (m *Machine) find(arn, name string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("container %s of task %s: %w", name, arn, machine.ErrUnknownTask)
-}
-
-// reach tells of an Engine that does not answer as the contract has it.
-func reach(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case client.IsErrConnectionFailed(err):
-		return unavailable(err)
-	case errdefs.IsNotFound(err):
-		return errors.Join(machine.ErrUnknownTask, err)
-	}
-	return err
 }

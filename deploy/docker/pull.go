@@ -6,36 +6,51 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/containerd/errdefs"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
 
 	"drydock/deploy/machine"
 )
 
-// pullAll gets the images of all containers, at the same time. The first that cannot
-// be had ends the task.
+// pullAll gets the images of all containers, at the same time. One that cannot be had
+// ends the task when its container is essential.
 func (r *runner) pullAll(ctx context.Context) {
+	outer := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wanted := r.unmade(cancel)
 	var all sync.WaitGroup
-	errs := make([]error, len(r.k.Task.Containers))
-	for i, c := range r.k.Task.Containers {
+	errs := make([]error, len(wanted))
+	for i, c := range wanted {
 		all.Go(func() { errs[i] = r.pull(ctx, c) })
 	}
 	all.Wait()
+	var err error
+	if ctx.Err() == nil && !slices.ContainsFunc(errs, lost) {
+		err = r.ensureVolumes(ctx)
+	}
 	if ctx.Err() != nil {
+		return // the task ends, or the server
+	}
+	if lost(err) || slices.ContainsFunc(errs, lost) {
+		pause(outer)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.pulling = false
 		return
 	}
 	for i, err := range errs {
 		if err != nil {
-			r.failed(r.k.Task.Containers[i].Name, "CannotPullContainerError: "+err.Error())
-			return
+			r.failed(wanted[i].Name, "CannotPullContainerError: "+err.Error())
 		}
 	}
-	if err := r.ensureVolumes(ctx); err != nil {
+	if err != nil {
 		r.failed("", "CannotCreateVolumeError: "+err.Error())
 		return
 	}
@@ -45,6 +60,24 @@ func (r *runner) pullAll(ctx context.Context) {
 	if r.k.State.PullStopped.IsZero() {
 		r.k.State.PullStopped = r.m.o.Now()
 	}
+}
+
+// unmade are the containers that need an image still. A task that goes on after a
+// restart of the server needs none: its role may have lost its permissions since, or
+// the image be gone. cancel is what ends the pull with the task.
+func (r *runner) unmade(cancel context.CancelFunc) (list []machine.Container) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopPull = cancel
+	if r.k.Ending {
+		cancel()
+	}
+	for _, c := range r.k.Task.Containers {
+		if s := r.state(c.Name); s.RuntimeID == "" && s.Status == machine.Pending {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // pull gets the image of a container. One of this server's own registry is asked for
@@ -125,9 +158,4 @@ func (m *Machine) fetch(ctx context.Context, reference string, as *registry.Auth
 			return errors.New(line.Detail.Message)
 		}
 	}
-}
-
-// plain is an error of the Engine's without what the client puts before it.
-func plain(err error) error {
-	return errors.New(strings.TrimPrefix(err.Error(), "Error response from daemon: "))
 }

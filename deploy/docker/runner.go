@@ -18,6 +18,8 @@ const lookAgain = 10 * time.Second
 type runner struct {
 	m     *Machine
 	kicks chan struct{}
+	// forget ends the looking.
+	forget context.CancelFunc
 
 	mu sync.Mutex
 	k  *kept
@@ -26,7 +28,9 @@ type runner struct {
 	// again are containers that are to be started another time.
 	again map[string]bool
 	// pulling is set from when images are asked for; pulled when they are there.
+	// stopPull ends the asking.
 	pulling, pulled bool
+	stopPull        context.CancelFunc
 	// waited is since when a container is waited for by others, by name.
 	waited map[string]time.Time
 }
@@ -53,24 +57,24 @@ func clone(s machine.State) machine.State {
 	return s
 }
 
-// run looks and does, until the task has stopped or the machine is closed.
+// run looks and does, until the task is forgotten or the machine is closed. At a task
+// that has stopped it looks only when something is heard of its containers: somebody
+// may have started one.
 func (r *runner) run(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	for {
 		r.look(ctx, &work)
-		if r.snapshot().Status == machine.Stopped {
-			return
+		var again <-chan time.Time
+		if r.snapshot().Status != machine.Stopped {
+			again = time.After(lookAgain)
 		}
-		timer := time.NewTimer(lookAgain)
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return
 		case <-r.kicks:
-		case <-timer.C:
+		case <-again:
 		}
-		timer.Stop()
 	}
 }
 
@@ -90,6 +94,9 @@ func (r *runner) ending(code machine.StopCode, why string) {
 	}
 	r.k.Ending = true
 	r.k.State.StopCode, r.k.State.Reason, r.k.State.Stopping = code, why, r.m.o.Now()
+	if r.stopPull != nil {
+		r.stopPull()
+	}
 }
 
 // look compares the task with its containers and does what is to be done next.
@@ -106,18 +113,23 @@ func (r *runner) look(ctx context.Context, work *sync.WaitGroup) {
 	wasEnding := r.k.Ending
 	for i := range r.k.State.Containers {
 		c := &r.k.State.Containers[i]
-		if !r.busy[c.Name] {
-			r.take(c, seen[c.Name])
+		if s, looked := seen[c.Name]; looked {
+			r.take(c, s)
 		}
+	}
+	if s, looked := seen[pauseName]; looked && r.k.State.Status != machine.Stopped {
+		r.hold(s)
 	}
 	if !r.k.Ending {
 		r.judge()
 	}
-	var jobs []func(context.Context)
-	if r.k.Ending {
-		jobs = r.unwind()
-	} else {
-		jobs = r.advance()
+	jobs := r.revenants(seen)
+	switch {
+	case r.k.State.Status == machine.Stopped:
+	case r.k.Ending:
+		jobs = append(jobs, r.unwind()...)
+	default:
+		jobs = append(jobs, r.advance()...)
 	}
 	r.sum()
 	after := clone(r.k.State)
@@ -136,6 +148,23 @@ func (r *runner) look(ctx context.Context, work *sync.WaitGroup) {
 	}
 }
 
+// revenants finds containers that run although they have ended: somebody has started
+// them by hand. Nothing would stop them later. The caller has the lock.
+func (r *runner) revenants(seen map[string]*sight) (jobs []func(context.Context)) {
+	for _, c := range r.k.State.Containers {
+		s := seen[c.Name]
+		if c.Status != machine.Stopped || s == nil || !s.running {
+			continue
+		}
+		r.m.o.Log.Warn("a container that has ended was started by hand and is stopped", "task", r.k.Task.ARN, "container", c.Name)
+		r.busy[c.Name] = true
+		name, id, patience := c.Name, s.id, r.container(c.Name).StopTimeout
+		jobs = append(jobs, func(ctx context.Context) { r.stopContainer(ctx, name, id, patience) })
+	}
+	return jobs
+}
+
+// container is the container of a name, nil when the task definition has none.
 func (r *runner) container(name string) *machine.Container {
 	i := slices.IndexFunc(r.k.Task.Containers, func(c machine.Container) bool { return c.Name == name })
 	if i < 0 {
@@ -205,13 +234,13 @@ func (r *runner) judge() {
 			r.ending(code, "Essential container in task exited")
 			return
 		}
-		if s.Status != machine.Pending {
+		if s.Status != machine.Pending || r.busy[c.Name] {
 			continue
 		}
-		for _, d := range c.DependsOn {
+		for _, d := range waitsFor(&c) {
 			if why := r.hopeless(c, d); why != "" {
-				r.ending(machine.TaskFailedToStart, why)
-				return
+				r.giveUp(c.Name, why)
+				break
 			}
 		}
 	}
@@ -229,22 +258,27 @@ func (r *runner) sum() {
 				return
 			}
 		}
-		if s.Status == machine.Stopping {
-			now := r.m.o.Now()
-			s.ExecutionStopped = now
-			if r.k.Pause != "" {
-				s.Status = machine.Deprovisioning // until its network is gone
-				return
-			}
-			s.Status, s.StoppedAt = machine.Stopped, now
+		if s.Status == machine.Stopped {
+			return
 		}
+		now := r.m.o.Now()
+		if s.ExecutionStopped.IsZero() {
+			s.ExecutionStopped = now
+		}
+		if r.k.Pause != "" || r.busy[pauseName] { // until its network is gone
+			if r.k.Task.NetworkMode == "awsvpc" {
+				s.Status = machine.Deprovisioning
+			}
+			return
+		}
+		s.Status, s.StoppedAt = machine.Stopped, now
 		return
 	}
 	started, health := true, machine.Healthy
 	checked := false
 	for _, c := range r.k.Task.Containers {
 		v := r.state(c.Name)
-		if v.Started.IsZero() {
+		if v.Started.IsZero() && v.Status != machine.Stopped {
 			started = false
 		}
 		if c.Health != nil && c.Essential {

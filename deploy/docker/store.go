@@ -45,6 +45,16 @@ func newKept(t machine.Task) *kept {
 	return k
 }
 
+// recognise notes which container is the task's of a name, unless that is known: one
+// may have been made, and even been given another name, just before a crash.
+func (k *kept) recognise(name, id string) {
+	for i := range k.State.Containers {
+		if c := &k.State.Containers[i]; c.Name == name && c.RuntimeID == "" {
+			c.RuntimeID = id
+		}
+	}
+}
+
 // store keeps tasks as files, one each.
 type store struct{ folder string }
 

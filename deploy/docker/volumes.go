@@ -3,10 +3,10 @@ package docker
 import (
 	"context"
 	"fmt"
-	"github.com/containerd/errdefs"
 	"slices"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/volume"
 
 	"drydock/deploy/machine"
@@ -68,13 +68,12 @@ func (r *runner) ensureVolumes(ctx context.Context) error {
 // its cgroup.
 func (r *runner) clear(ctx context.Context) error {
 	t := &r.k.Task
-	for _, c := range t.Containers {
-		if err := r.m.remove(ctx, containerName(t, c.Name)); err != nil {
-			return err
-		}
+	list, err := r.m.own(ctx, t.ARN)
+	if err != nil {
+		return err
 	}
-	if holds(t) {
-		if err := r.m.remove(ctx, pauseContainer(t)); err != nil {
+	for _, c := range list {
+		if err := r.m.remove(ctx, c.ID); err != nil {
 			return err
 		}
 	}
@@ -83,7 +82,7 @@ func (r *runner) clear(ctx context.Context) error {
 			continue
 		}
 		if err := r.m.engine.VolumeRemove(ctx, volumeName(t, v), false); err != nil && !errdefs.IsNotFound(err) {
-			return fmt.Errorf("remove volume %s of task %s: %w", v.Name, t.ARN, err)
+			return fmt.Errorf("remove volume %s of task %s: %w", v.Name, t.ARN, reach(err))
 		}
 	}
 	r.dropCgroup()

@@ -155,7 +155,9 @@ func (c *caller) showContainer(name string) (*containerShown, error) {
 		CreatedAt: told(st.Created), StartedAt: told(st.Started), FinishedAt: told(st.Finished), Type: "NORMAL", Networks: c.networks(spec, st),
 	}
 	for _, b := range st.Bindings {
-		v.Ports = append(v.Ports, portShown{b.ContainerPort, b.Protocol, b.HostPort, b.BindIP})
+		for _, b := range b.Singly() {
+			v.Ports = append(v.Ports, portShown{b.ContainerPort, b.Protocol, b.HostPort, b.BindIP})
+		}
 	}
 	if len(v.Ports) == 0 {
 		for _, p := range spec.Ports {

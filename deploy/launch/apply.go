@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -106,18 +107,28 @@ func applyContainer(v *types.Container, c machine.ContainerState, st machine.Sta
 	if c.Health != "" && v.HealthStatus != types.HealthStatus(c.Health) {
 		v.HealthStatus, changed = types.HealthStatus(c.Health), true
 	}
-	if len(c.Bindings) > 0 && len(v.NetworkBindings) != len(c.Bindings) {
-		v.NetworkBindings, changed = nil, true
-		for _, b := range c.Bindings {
-			v.NetworkBindings = append(v.NetworkBindings, types.NetworkBinding{
-				BindIP: to(b.BindIP), ContainerPort: to(b.ContainerPort), HostPort: to(b.HostPort), Protocol: types.TransportProtocol(b.Protocol),
-			})
-		}
+	// A container that has stopped shows the ports that it had; one that was restarted
+	// may have others.
+	if list := bindings(c.Bindings); len(list) > 0 && !reflect.DeepEqual(v.NetworkBindings, list) {
+		v.NetworkBindings, changed = list, true
 	}
 	if st.Address != "" && len(v.NetworkInterfaces) == 0 {
 		v.NetworkInterfaces, changed = []types.NetworkInterface{{AttachmentId: to(attachmentID(st.ARN)), PrivateIpv4Address: to(st.Address)}}, true
 	}
 	return changed
+}
+
+func bindings(told []machine.Binding) (list []types.NetworkBinding) {
+	for _, b := range told {
+		n := types.NetworkBinding{BindIP: to(b.BindIP), Protocol: types.TransportProtocol(b.Protocol)}
+		if b.ContainerPortRange != "" {
+			n.ContainerPortRange, n.HostPortRange = to(b.ContainerPortRange), to(b.HostPortRange)
+		} else {
+			n.ContainerPort, n.HostPort = to(b.ContainerPort), to(b.HostPort)
+		}
+		list = append(list, n)
+	}
+	return list
 }
 
 // attachmentID is that of a task's network interface. It follows from the task's id,

@@ -96,7 +96,10 @@ func Placed(t record.Task) placement.Task {
 	}
 	for _, c := range t.Detail.Shown.Containers {
 		for _, b := range c.NetworkBindings {
-			take(int(deref(b.HostPort)), string(b.Protocol))
+			one := machine.Binding{HostPort: deref(b.HostPort), ContainerPortRange: deref(b.ContainerPortRange), HostPortRange: deref(b.HostPortRange)}
+			for _, v := range one.Singly() {
+				take(int(v.HostPort), string(b.Protocol))
+			}
 		}
 		p.GPUs = append(p.GPUs, c.GpuIds...)
 	}

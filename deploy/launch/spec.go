@@ -118,7 +118,9 @@ func container(c types.ContainerDefinition, logMode string) machine.Container {
 	for _, d := range c.DependsOn {
 		m.DependsOn = append(m.DependsOn, machine.Dependency{Container: deref(d.ContainerName), Condition: string(d.Condition)})
 	}
-	if h := c.HealthCheck; h != nil && h.Command[0] != "NONE" {
+	if h := c.HealthCheck; h != nil && h.Command[0] == "NONE" {
+		m.NoHealth = true
+	} else if h != nil {
 		m.Health = &machine.HealthCheck{
 			Command: h.Command, Interval: seconds(h.Interval, 30*time.Second), Timeout: seconds(h.Timeout, 5*time.Second),
 			StartPeriod: seconds(h.StartPeriod, 0), Retries: int(deref(h.Retries)),

@@ -1,6 +1,10 @@
 package machine
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Status is the state of a task or a container. Those of a task come in the order
 // in which they stand here, and never go back.
@@ -55,9 +59,10 @@ type State struct {
 	Reason   string
 
 	PullStarted, PullStopped, Started, Stopping, ExecutionStopped, StoppedAt time.Time
-	// Address is the task's own in awsvpc mode, MAC that of its interface.
-	Address, MAC, SubnetGateway string
-	Containers                  []ContainerState
+	// Address is the task's own in awsvpc mode, MAC that of its interface, and Subnet
+	// where it is, such as 172.18.0.0/16.
+	Address, MAC, SubnetGateway, Subnet string
+	Containers                          []ContainerState
 }
 
 // ContainerState is what has become of a container.
@@ -83,4 +88,28 @@ type Binding struct {
 	BindIP                  string
 	ContainerPort, HostPort int32
 	Protocol                string
+	// ContainerPortRange and HostPortRange, such as "8000-8010", stand in for the
+	// ports where a range was asked for.
+	ContainerPortRange, HostPortRange string
+}
+
+// Singly are the ports of a binding one by one.
+func (b Binding) Singly() []Binding {
+	first, last, ok := span(b.ContainerPortRange)
+	host, _, also := span(b.HostPortRange)
+	if !ok || !also {
+		return []Binding{b}
+	}
+	var list []Binding
+	for n := first; n <= last; n++ {
+		list = append(list, Binding{BindIP: b.BindIP, ContainerPort: n, HostPort: host + n - first, Protocol: b.Protocol})
+	}
+	return list
+}
+
+func span(s string) (first, last int32, ok bool) {
+	a, b, both := strings.Cut(s, "-")
+	from, err1 := strconv.ParseUint(a, 10, 16)
+	until, err2 := strconv.ParseUint(b, 10, 16)
+	return int32(from), int32(until), both && err1 == nil && err2 == nil
 }

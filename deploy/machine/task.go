@@ -71,20 +71,22 @@ type Container struct {
 	// StartTimeout is how long others wait for this one; StopTimeout is how long
 	// it has between the stop signal and the kill.
 	StartTimeout, StopTimeout time.Duration
-	Health                    *HealthCheck
-	Restart                   *RestartPolicy
-	Log                       *Log
-	Linux                     Linux
-	Privileged, ReadOnlyRoot  bool
-	Interactive, Terminal     bool
-	DisableNetworking         bool
-	DNSServers, DNSSearch     []string
-	DockerSecurityOptions     []string
-	ExtraHosts                map[string]string
-	Labels                    map[string]string
-	Ulimits                   []Ulimit
-	Sysctls                   map[string]string
-	GPUs                      int
+	// NoHealth turns the image's own health check off.
+	NoHealth                 bool
+	Health                   *HealthCheck
+	Restart                  *RestartPolicy
+	Log                      *Log
+	Linux                    Linux
+	Privileged, ReadOnlyRoot bool
+	Interactive, Terminal    bool
+	DisableNetworking        bool
+	DNSServers, DNSSearch    []string
+	DockerSecurityOptions    []string
+	ExtraHosts               map[string]string
+	Labels                   map[string]string
+	Ulimits                  []Ulimit
+	Sysctls                  map[string]string
+	GPUs                     int
 }
 
 // RepositoryImage is an image of this server's own registry.

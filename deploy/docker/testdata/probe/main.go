@@ -4,6 +4,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -21,6 +22,27 @@ func main() {
 		switch args[0] {
 		case "say":
 			fmt.Println(arg())
+		case "cat":
+			b, err := os.ReadFile(arg())
+			if err != nil {
+				fmt.Println(err)
+			}
+			os.Stdout.Write(b)
+		case "where": // it runs, and as whom
+			dir, _ := os.Getwd()
+			host, _ := os.Hostname()
+			fmt.Println("dir", dir, "uid", os.Getuid(), "gid", os.Getgid(), "host", host, "pid", os.Getpid())
+		case "look": // up a name
+			fmt.Println(net.LookupHost(arg()))
+		case "terminal":
+			fi, _ := os.Stdout.Stat()
+			in, _ := os.Stdin.Stat()
+			fmt.Println("out", fi.Mode()&os.ModeCharDevice != 0, "in", in.Mode().Type())
+		case "interrupt": // waits for SIGINT
+			c := make(chan os.Signal, 1)
+			signal.Notify(c, syscall.SIGINT)
+			<-c
+			os.Exit(42)
 		case "env":
 			fmt.Println(os.Getenv(arg()))
 		case "sleep":
