@@ -27,10 +27,10 @@ import (
 // These tests need an Engine of which they may do as they like: scripts/test starts
 // one, with a network.
 
-const probe = "drydock-test/probe:2"
+const probe = "drydock-test/probe:3"
 
 // particular is an image with a health check and a stop signal of its own.
-const particular = "drydock-test/particular:2"
+const particular = "drydock-test/particular:3"
 
 // keeper has an image for everybody but one.
 type keeper struct{}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
@@ -19,7 +21,9 @@ func (m *Machine) Exec(ctx context.Context, arn, name string, e machine.Exec) (i
 	if err != nil {
 		return 0, err
 	}
-	made, err := m.engine.ContainerExecCreate(ctx, id, container.ExecOptions{
+	asked, done := context.WithTimeout(ctx, long)
+	defer done()
+	made, err := m.engine.ContainerExecCreate(asked, id, container.ExecOptions{
 		Cmd: e.Command, Tty: e.TTY, AttachStdin: e.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	})
 	if err != nil {
@@ -30,6 +34,7 @@ func (m *Machine) Exec(ctx context.Context, arn, name string, e machine.Exec) (i
 		return 0, fmt.Errorf("run a command in container %s: %w", name, reach(err))
 	}
 	defer at.Close()
+	caller := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { // what the caller no longer waits for ends
@@ -51,13 +56,45 @@ func (m *Machine) Exec(ctx context.Context, arn, name string, e machine.Exec) (i
 		_, err = stdcopy.StdCopy(e.Stdout, e.Stderr, at.Reader)
 	}
 	if err != nil && ctx.Err() == nil {
-		return 0, fmt.Errorf("follow a command in container %s: %w", name, err)
+		err = fmt.Errorf("follow a command in container %s: %w", name, err)
 	}
-	v, err := m.engine.ContainerExecInspect(context.WithoutCancel(ctx), made.ID)
+	if caller.Err() != nil {
+		err = fmt.Errorf("a command in container %s is no longer waited for: %w", name, caller.Err())
+	}
+	if err != nil {
+		m.hangUp(made.ID, id)
+		return 0, err
+	}
+	asked, done = context.WithTimeout(context.WithoutCancel(ctx), brief)
+	defer done()
+	v, err := m.engine.ContainerExecInspect(asked, made.ID)
 	if err != nil {
 		return 0, fmt.Errorf("ask how a command in container %s ended: %w", name, reach(err))
 	}
 	return v.ExitCode, nil
+}
+
+// patience is how long a command whose caller has gone has between the hang-up and the
+// kill.
+const patience = 2 * time.Second
+
+// hangUp ends a command whose caller has gone, as a terminal does that is closed.
+// Docker has no call for that and lets it run; but where the Engine is on this machine,
+// its processes can be found.
+func (m *Machine) hangUp(exec, container string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.ctx), brief)
+	defer cancel()
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGKILL} {
+		v, err := m.engine.ContainerExecInspect(ctx, exec)
+		if err != nil || !v.Running {
+			return
+		}
+		if err := signalGroup(v.Pid, container, s); err != nil {
+			m.o.Log.Warn("a command whose caller has gone cannot be ended", "container", container, "pid", v.Pid, "error", err)
+			return
+		}
+		time.Sleep(patience)
+	}
 }
 
 func (m *Machine) resize(ctx context.Context, id string, sizes <-chan machine.Size) {
@@ -80,7 +117,7 @@ func (m *Machine) Logs(ctx context.Context, arn, name string, follow bool, to io
 	if err != nil {
 		return err
 	}
-	v, err := m.engine.ContainerInspect(ctx, id)
+	v, err := m.inspect(ctx, id)
 	if err != nil {
 		return fmt.Errorf("look at container %s: %w", name, reach(err))
 	}
@@ -106,6 +143,8 @@ func (m *Machine) Stats(ctx context.Context, arn, name string) (json.RawMessage,
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
 	s, err := m.engine.ContainerStatsOneShot(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the statistics of container %s: %w", name, reach(err))

@@ -91,7 +91,7 @@ func main() {
 			}
 			fmt.Println(len(b))
 		case "deaf":
-			signal.Ignore(syscall.SIGTERM)
+			signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
 		case "wait":
 			<-stop
 			fmt.Println("stopped")
