@@ -45,6 +45,7 @@ type Server struct {
 
 	t    testing.TB
 	bin  string
+	base []string
 	args []string
 	env  []string
 
@@ -116,7 +117,8 @@ func New(t testing.TB, o Options) *Server {
 	} else {
 		s.args = append(s.args, "--region", s.Region)
 	}
-	s.args = append(s.args, o.Args...)
+	s.base = slices.Clip(s.args)
+	s.args = append(s.base, o.Args...)
 	s.env = Environ(append([]string{
 		"DRYDOCK_ROOT_ACCESS_KEY_ID=" + RootKey,
 		"DRYDOCK_ROOT_SECRET_ACCESS_KEY=" + RootSecret,
@@ -161,6 +163,16 @@ func (s *Server) Start() error {
 		s.Kill()
 		return fmt.Errorf("drydock was not ready after 30 s:\n%s", log)
 	}
+}
+
+// Restart stops the process and starts it with other arguments than those of
+// Options.
+func (s *Server) Restart(args ...string) error {
+	if err := s.Stop(); err != nil {
+		return err
+	}
+	s.args = append(s.base, args...)
+	return s.Start()
 }
 
 // Signal sends a signal to the process.
