@@ -129,7 +129,7 @@ func wanted(i storage.Image, f types.DescribeImagesFilter) bool {
 // detail is an image as ECR shows it.
 func detail(ref storage.Ref, i storage.Image) types.ImageDetail {
 	pushed, size := i.PushedAt, i.Size
-	return types.ImageDetail{
+	d := types.ImageDetail{
 		RegistryId:             text(ref.Account),
 		RepositoryName:         text(ref.Name),
 		ImageDigest:            text(i.Digest),
@@ -141,6 +141,10 @@ func detail(ref storage.Ref, i storage.Image) types.ImageDetail {
 		SubjectManifestDigest:  text(i.Subject),
 		ImageStatus:            types.ImageStatusActive,
 	}
+	if !i.PulledAt.IsZero() {
+		d.LastRecordedPullTime = &i.PulledAt
+	}
+	return d
 }
 
 func identifier(id storage.ImageID) types.ImageIdentifier {

@@ -73,6 +73,7 @@ func (s *Service) imagesOf(ctx context.Context, ref storage.Ref, id types.ImageI
 			tags = i.Tags
 		}
 	}
+	s.pulled(ref, m.Digest, awsapi.CallFrom(ctx).Principal)
 	var images []types.Image
 	for _, tag := range tags {
 		images = append(images, imageOf(ref, tag, m))

@@ -17,6 +17,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"drydock/auth"
 	"drydock/awsapi"
 	"drydock/internal/arn"
@@ -34,7 +36,7 @@ type Passwords interface {
 	LayerToken(ctx context.Context, p auth.Principal, resource string, ttl time.Duration) (string, error)
 }
 
-// Options is what a Service is made of. All but DownloadBase is needed.
+// Options is what a Service is made of. All but DownloadBase and Pulled is needed.
 type Options struct {
 	Engine    *storage.Registry
 	Names     *registryhost.Names
@@ -45,6 +47,8 @@ type Options struct {
 	// nil it is the proxy endpoint, whose certificate such clients may not
 	// trust.
 	DownloadBase func(account, region string) string
+	// Pulled is told of each image that is given away. It may be nil.
+	Pulled func(ref storage.Ref, d digest.Digest, who auth.Principal)
 }
 
 // Service is the ECR API.
@@ -54,6 +58,7 @@ type Service struct {
 	passwords    Passwords
 	policies     Policies
 	downloadBase func(account, region string) string
+	pulled       func(ref storage.Ref, d digest.Digest, who auth.Principal)
 }
 
 // New makes the API. It is an error to leave out the engine, the names, the
@@ -62,7 +67,10 @@ func New(o Options) (*Service, error) {
 	if o.Engine == nil || o.Names == nil || o.Passwords == nil || o.Policies == nil {
 		return nil, errors.New("the ECR API needs a storage engine, registry names, passwords and policies")
 	}
-	s := &Service{engine: o.Engine, names: o.Names, passwords: o.Passwords, policies: o.Policies, downloadBase: o.DownloadBase}
+	s := &Service{engine: o.Engine, names: o.Names, passwords: o.Passwords, policies: o.Policies, downloadBase: o.DownloadBase, pulled: o.Pulled}
+	if s.pulled == nil {
+		s.pulled = func(storage.Ref, digest.Digest, auth.Principal) {}
+	}
 	if s.downloadBase == nil {
 		s.downloadBase = o.Names.ProxyEndpoint
 	}
@@ -98,6 +106,12 @@ func (s *Service) Operations() []awsapi.Operation {
 		awsapi.Op("UpdateRepositoryCreationTemplate", s.UpdateRepositoryCreationTemplate, needsUpdateRepositoryCreationTemplate),
 		awsapi.Op("DescribeRepositoryCreationTemplates", s.DescribeRepositoryCreationTemplates, needsDescribeRepositoryCreationTemplates),
 		awsapi.Op("DeleteRepositoryCreationTemplate", s.DeleteRepositoryCreationTemplate, needsDeleteRepositoryCreationTemplate),
+		awsapi.Op("ListImageReferrers", s.ListImageReferrers, needsListImageReferrers),
+		awsapi.Op("GetAccountSetting", s.GetAccountSetting, needsGetAccountSetting),
+		awsapi.Op("PutAccountSetting", s.PutAccountSetting, needsPutAccountSetting),
+		awsapi.Op("RegisterPullTimeUpdateExclusion", s.RegisterPullTimeUpdateExclusion, needsRegisterPullTimeUpdateExclusion),
+		awsapi.Op("DeregisterPullTimeUpdateExclusion", s.DeregisterPullTimeUpdateExclusion, needsDeregisterPullTimeUpdateExclusion),
+		awsapi.Op("ListPullTimeUpdateExclusions", s.ListPullTimeUpdateExclusions, needsListPullTimeUpdateExclusions),
 		awsapi.Op("TagResource", s.TagResource, needsTagResource),
 		awsapi.Op("UntagResource", s.UntagResource, needsUntagResource),
 		awsapi.Op("ListTagsForResource", s.ListTagsForResource, needsListTagsForResource),

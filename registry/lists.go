@@ -101,7 +101,11 @@ func (h *Handler) listReferrers(x *exchange) error {
 		return err
 	}
 	artifactType := query.Get("artifactType")
-	found, err := h.engine.Referrers(x.context(), x.ref, x.digest, artifactType, digest.Digest(after), limit+1)
+	var types []string
+	if artifactType != "" {
+		types = []string{artifactType}
+	}
+	found, err := h.engine.Referrers(x.context(), x.ref, x.digest, types, digest.Digest(after), limit+1)
 	if err != nil {
 		return err
 	}

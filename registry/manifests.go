@@ -22,6 +22,9 @@ func (h *Handler) getManifest(x *exchange) error {
 		// would never be whole again. Who GETs it may have the layers already.
 		return &storage.ManifestUnknownError{Ref: x.ref, Reference: x.which}
 	}
+	if x.http.Method == http.MethodGet && h.pulled != nil {
+		h.pulled(x.ref, m.Digest, x.who)
+	}
 	header := x.w.Header()
 	header.Set("Docker-Content-Digest", string(m.Digest))
 	header.Set("Etag", `"`+string(m.Digest)+`"`)

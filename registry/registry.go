@@ -14,6 +14,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"drydock/auth"
 	"drydock/internal/observe"
 	"drydock/internal/registryhost"
@@ -53,7 +55,7 @@ type Creator interface {
 	CreateOnPush(ctx context.Context, ref storage.Ref) error
 }
 
-// Options is what a Handler is made of. Creator may be left out.
+// Options is what a Handler is made of. Creator, Pulled and Mounts may be left out.
 type Options struct {
 	Engine     *storage.Registry
 	Tokens     Tokens
@@ -62,6 +64,10 @@ type Options struct {
 	Names      *registryhost.Names
 	Creator    Creator
 	Log        *slog.Logger
+	// Pulled is told of each manifest that is given away, and to whom.
+	Pulled func(ref storage.Ref, d digest.Digest, who auth.Principal)
+	// Mounts tells whether blobs may be taken from other repositories of a registry.
+	Mounts func(ctx context.Context, of storage.Scope) (bool, error)
 	// Redirect sends those who get a blob to where the engine has it, if that is
 	// an address.
 	Redirect bool
@@ -76,6 +82,8 @@ type Handler struct {
 	names      *registryhost.Names
 	creator    Creator
 	log        *slog.Logger
+	pulled     func(ref storage.Ref, d digest.Digest, who auth.Principal)
+	mounts     func(ctx context.Context, of storage.Scope) (bool, error)
 	redirect   bool
 }
 
@@ -84,7 +92,10 @@ func New(o Options) (*Handler, error) {
 	if o.Engine == nil || o.Tokens == nil || o.Throttle == nil || o.Authorizer == nil || o.Names == nil || o.Log == nil {
 		return nil, errors.New("the registry needs an engine, tokens, a throttle, an authorizer, names and a log")
 	}
-	return &Handler{engine: o.Engine, tokens: o.Tokens, throttle: o.Throttle, authorizer: o.Authorizer, names: o.Names, creator: o.Creator, log: o.Log, redirect: o.Redirect}, nil
+	return &Handler{
+		engine: o.Engine, tokens: o.Tokens, throttle: o.Throttle, authorizer: o.Authorizer, names: o.Names, creator: o.Creator,
+		pulled: o.Pulled, mounts: o.Mounts, log: o.Log, redirect: o.Redirect,
+	}, nil
 }
 
 // exchange is a request being answered.

@@ -106,6 +106,11 @@ func (h *Handler) mount(x *exchange, d digest.Digest, from string) (done bool, e
 	if ok, err := h.mayMount(x, source); err != nil || !ok {
 		return false, err
 	}
+	if h.mounts != nil {
+		if ok, err := h.mounts(x.context(), x.ref.Scope); err != nil || !ok {
+			return false, err
+		}
+	}
 	b, err := h.engine.MountBlob(x.context(), x.ref, source, d)
 	var unknown *storage.BlobUnknownError
 	var nowhere *storage.RepositoryUnknownError

@@ -12,9 +12,10 @@ import (
 )
 
 // Referrers lists the manifests of a repository whose subject is d, by digest,
-// from behind after on, at most limit. An empty artifact type means any; the
-// subject need not exist. Errors: *RepositoryUnknownError, *DigestInvalidError.
-func (r *Registry) Referrers(ctx context.Context, ref Ref, d digest.Digest, artifactType string, after digest.Digest, limit int) ([]Descriptor, error) {
+// from behind after on, at most limit: those of the artifact types given, or of any
+// where none is. The subject need not exist. Errors: *RepositoryUnknownError,
+// *DigestInvalidError.
+func (r *Registry) Referrers(ctx context.Context, ref Ref, d digest.Digest, artifactTypes []string, after digest.Digest, limit int) ([]Descriptor, error) {
 	if err := checkDigest(d); err != nil {
 		return nil, err
 	}
@@ -23,7 +24,7 @@ func (r *Registry) Referrers(ctx context.Context, ref Ref, d digest.Digest, arti
 	if err != nil {
 		return nil, err
 	}
-	rows, err := meta.Referrers(ctx, q, repo, string(d), artifactType, string(after), limit)
+	rows, err := meta.Referrers(ctx, q, repo, string(d), artifactTypes, string(after), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the referrers of %s in %s: %w", d, ref.Name, err)
 	}
@@ -104,11 +105,15 @@ func describe(ctx context.Context, q meta.Querier, ref Ref, repository int64, ro
 	if err != nil {
 		return Image{}, fmt.Errorf("read the tags of %s in %s: %w", row.Digest, ref.Name, err)
 	}
-	return Image{
+	i := Image{
 		Digest: digest.Digest(row.Digest), MediaType: row.MediaType, ArtifactType: row.ArtifactType,
 		Size: row.ImageSize, PushedAt: time.UnixMilli(row.PushedAt),
 		Tags: tags, Subject: digest.Digest(row.Subject),
-	}, nil
+	}
+	if row.PulledAt != 0 {
+		i.PulledAt = time.UnixMilli(row.PulledAt)
+	}
+	return i, nil
 }
 
 func tagFilter(s TagStatus) meta.TagFilter {

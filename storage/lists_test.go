@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,14 +127,17 @@ func TestReferrersByTypeAndInPages(t *testing.T) {
 	e.image(t, ref, "without a subject")
 	slices.Sort(all)
 	slices.Sort(signatures)
-	for kind, want := range map[string][]digest.Digest{"": all, "application/signature": signatures, config.MediaType: nil, "text/plain": nil} {
+	for kind, want := range map[string][]digest.Digest{
+		"": all, "application/signature": signatures, config.MediaType: nil, "text/plain": nil,
+		"text/plain " + config.MediaType + " application/signature": all,
+	} {
 		if kind == config.MediaType {
 			// Without an artifactType the config's media type takes its place.
 			want = slices.DeleteFunc(slices.Clone(all), func(d digest.Digest) bool { return slices.Contains(signatures, d) })
 		}
 		for limit := 1; limit < 8; limit++ {
 			list := pages(t, limit, func(after digest.Digest, n int) ([]Descriptor, error) {
-				return e.Referrers(t.Context(), ref, subject, kind, after, n)
+				return e.Referrers(t.Context(), ref, subject, strings.Fields(kind), after, n)
 			}, func(d Descriptor) digest.Digest { return d.Digest })
 			var got []digest.Digest
 			for _, d := range list {
@@ -147,10 +151,10 @@ func TestReferrersByTypeAndInPages(t *testing.T) {
 			}
 		}
 	}
-	if list, err := e.Referrers(t.Context(), ref, all[0], "", "", 10); err != nil || len(list) != 0 {
+	if list, err := e.Referrers(t.Context(), ref, all[0], nil, "", 10); err != nil || len(list) != 0 {
 		t.Errorf("%v, %v", list, err)
 	}
-	_, err := e.Referrers(t.Context(), ref, "x", "", "", 10)
+	_, err := e.Referrers(t.Context(), ref, "x", nil, "", 10)
 	fails[*DigestInvalidError](t, err)
 }
 

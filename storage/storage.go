@@ -121,6 +121,9 @@ type Image struct {
 	// or for an index the manifests it lists. As ECR reports it.
 	Size     int64
 	PushedAt time.Time
+	// PulledAt is when it was last pulled, to within a minute (Pulled); zero where no
+	// pull is known.
+	PulledAt time.Time
 	// Tags are sorted.
 	Tags    []string
 	Subject digest.Digest

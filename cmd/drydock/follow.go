@@ -8,6 +8,7 @@ import (
 	"drydock/auth"
 	"drydock/auth/servicerole"
 	"drydock/ecrapi/events"
+	"drydock/ecrapi/pulltime"
 	"drydock/ecrapi/template"
 	"drydock/internal/jobs"
 	"drydock/storage"
@@ -32,6 +33,20 @@ func (r *rooms) openEvents(s site, engine *storage.Registry) (*events.Webhooks, 
 	}
 	r.workOff(events.Queue, hooks.Worker())
 	return hooks, nil
+}
+
+// openPulls opens what writes down when images are pulled.
+func (r *rooms) openPulls(s site, engine *storage.Registry) (*pulltime.Recorder, error) {
+	pulls, err := pulltime.New(engine, time.Now, s.log)
+	if err != nil {
+		return nil, err
+	}
+	r.background = append(r.background, func(ctx context.Context) {
+		if err := pulls.Run(ctx); err != nil {
+			s.log.Error("the last pulls could not be written", "error", err)
+		}
+	})
+	return pulls, nil
 }
 
 // openTemplates opens what makes repositories on behalf of others.

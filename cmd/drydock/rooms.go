@@ -21,6 +21,7 @@ import (
 	"drydock/deploy/logs"
 	"drydock/deploy/logs/logsapi"
 	"drydock/ecrapi"
+	"drydock/ecrapi/pulltime"
 	"drydock/internal/config"
 	"drydock/internal/control"
 	"drydock/internal/datadir"
@@ -103,9 +104,13 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, err
 	}
+	pulls, err := r.openPulls(s, engine)
+	if err != nil {
+		return nil, err
+	}
 	if r.registry, err = registry.New(registry.Options{
 		Engine: engine, Tokens: passwords, Throttle: held.Door("registry"), Authorizer: authorizer, Names: s.names, Log: s.log,
-		Redirect: s.cfg.Redirect, Creator: creator,
+		Redirect: s.cfg.Redirect, Creator: creator, Pulled: pulls.Pulled, Mounts: ecrapi.Mounts(engine),
 	}); err != nil {
 		return nil, err
 	}
@@ -134,7 +139,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 		return nil, err
 	}
 	r.leased = append(r.leased, leased{leaseOfLogs, events.Run}, leased{leaseOfServices, tasks.scheduler.Run})
-	apis, err := apis(s, engine, access, passwords, tasks, events)
+	apis, err := apis(s, engine, access, passwords, tasks, events, pulls)
 	if err != nil {
 		return nil, err
 	}
@@ -186,9 +191,9 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 }
 
 // apis are the AWS APIs that exist here.
-func apis(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks, events *logs.Store) ([]*awsapi.Service, error) {
+func apis(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks, events *logs.Store, pulls *pulltime.Recorder) ([]*awsapi.Service, error) {
 	ecr, err := ecrapi.New(ecrapi.Options{
-		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, DownloadBase: s.downloadBase,
+		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, DownloadBase: s.downloadBase, Pulled: pulls.Pulled,
 	})
 	if err != nil {
 		return nil, err

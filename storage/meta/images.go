@@ -71,11 +71,12 @@ func FindImage(ctx context.Context, q Querier, repository int64, digest string) 
 		WHERE m.repository_id = $1 AND m.digest = $2`, repository, digest)))
 }
 
-const imageColumns = `m.digest, m.media_type, m.artifact_type, m.subject, m.image_size, m.pushed_at`
+const imageColumns = `m.digest, m.media_type, m.artifact_type, m.subject, m.image_size, m.pushed_at,
+	COALESCE((SELECT p.pulled_at FROM image_pull p WHERE p.repository_id = m.repository_id AND p.digest = m.digest), 0)`
 
 func images(rows *sql.Rows, err error) ([]Manifest, error) {
 	return collect(rows, err, func(rows *sql.Rows) (m Manifest, err error) {
-		err = rows.Scan(&m.Digest, &m.MediaType, &m.ArtifactType, &m.Subject, &m.ImageSize, &m.PushedAt)
+		err = rows.Scan(&m.Digest, &m.MediaType, &m.ArtifactType, &m.Subject, &m.ImageSize, &m.PushedAt, &m.PulledAt)
 		return m, err
 	})
 }

@@ -3,6 +3,8 @@ package meta
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"strings"
 )
 
 // Manifest is a row of manifest.
@@ -16,7 +18,9 @@ type Manifest struct {
 	// ImageSize is the size in bytes of the image, not of the manifest.
 	ImageSize int64
 	PushedAt  int64
-	Content   []byte
+	// PulledAt is when it was last pulled, 0 where no pull is known. Lists have it.
+	PulledAt int64
+	Content  []byte
 	// Incomplete is set when it is marked as an image of which something was lost.
 	Incomplete bool
 }
@@ -57,6 +61,7 @@ func DeleteManifest(ctx context.Context, q Querier, repository int64, digest str
 	for _, statement := range []string{
 		`DELETE FROM tag WHERE repository_id = $1 AND digest = $2`,
 		`DELETE FROM manifest_reference WHERE repository_id = $1 AND parent = $2`,
+		`DELETE FROM image_pull WHERE repository_id = $1 AND digest = $2`,
 	} {
 		if _, err := q.ExecContext(ctx, statement, repository, digest); err != nil {
 			return 0, err
@@ -131,11 +136,22 @@ func ParentOf(ctx context.Context, q Querier, repository int64, child string, is
 }
 
 // Referrers lists the manifests whose subject is the digest given, by digest,
-// from behind after on, at most limit. An empty artifact type means any.
-func Referrers(ctx context.Context, q Querier, repository int64, subject, artifactType, after string, limit int) ([]Manifest, error) {
+// from behind after on, at most limit. Without artifact types those of any are
+// listed.
+func Referrers(ctx context.Context, q Querier, repository int64, subject string, artifactTypes []string, after string, limit int) ([]Manifest, error) {
+	args := []any{repository, subject, after, limit}
+	var which strings.Builder
+	for i, t := range artifactTypes {
+		which.WriteString([]string{` AND artifact_type IN (`, `, `}[min(i, 1)])
+		args = append(args, t)
+		fmt.Fprintf(&which, "$%d", len(args))
+	}
+	if len(artifactTypes) > 0 {
+		which.WriteByte(')')
+	}
 	rows, err := q.QueryContext(ctx, `SELECT digest, media_type, artifact_type, content FROM manifest
-		WHERE repository_id = $1 AND subject = $2 AND digest > $3 AND ($4 = '' OR artifact_type = $4)
-		ORDER BY digest LIMIT $5`, repository, subject, after, artifactType, limit)
+		WHERE repository_id = $1 AND subject = $2 AND digest > $3`+which.String()+`
+		ORDER BY digest LIMIT $4`, args...)
 	return collect(rows, err, func(rows *sql.Rows) (m Manifest, err error) {
 		err = rows.Scan(&m.Digest, &m.MediaType, &m.ArtifactType, &m.Content)
 		return m, err

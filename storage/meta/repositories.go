@@ -86,6 +86,7 @@ func DeleteRepository(ctx context.Context, q Querier, repository int64) error {
 		`DELETE FROM review WHERE repository_id = $1`,
 		`DELETE FROM manifest_trash WHERE repository_id = $1`,
 		`DELETE FROM incomplete WHERE repository_id = $1`,
+		`DELETE FROM image_pull WHERE repository_id = $1`,
 		`DELETE FROM repository WHERE id = $1`,
 	} {
 		if _, err := q.ExecContext(ctx, statement, repository); err != nil {
