@@ -21,6 +21,7 @@ import (
 
 	"drydock/auth"
 	"drydock/awsapi"
+	"drydock/ecrapi/pullthrough"
 	"drydock/internal/arn"
 	"drydock/internal/registryhost"
 	"drydock/storage"
@@ -36,12 +37,15 @@ type Passwords interface {
 	LayerToken(ctx context.Context, p auth.Principal, resource string, ttl time.Duration) (string, error)
 }
 
-// Options is what a Service is made of. All but DownloadBase and Pulled is needed.
+// Options is what a Service is made of. All but Cache, DownloadBase and Pulled is needed.
 type Options struct {
 	Engine    *storage.Registry
 	Names     *registryhost.Names
 	Passwords Passwords
 	Policies  Policies
+	// Cache has the images of other registries fetched. It may be nil: then no rule
+	// can be made or tried.
+	Cache *pullthrough.Cache
 	// DownloadBase is the scheme and host under which any HTTP client can
 	// fetch a layer of an account and region, without a trailing slash. When
 	// nil it is the proxy endpoint, whose certificate such clients may not
@@ -57,6 +61,7 @@ type Service struct {
 	names        *registryhost.Names
 	passwords    Passwords
 	policies     Policies
+	cache        *pullthrough.Cache
 	downloadBase func(account, region string) string
 	pulled       func(ref storage.Ref, d digest.Digest, who auth.Principal)
 }
@@ -67,7 +72,7 @@ func New(o Options) (*Service, error) {
 	if o.Engine == nil || o.Names == nil || o.Passwords == nil || o.Policies == nil {
 		return nil, errors.New("the ECR API needs a storage engine, registry names, passwords and policies")
 	}
-	s := &Service{engine: o.Engine, names: o.Names, passwords: o.Passwords, policies: o.Policies, downloadBase: o.DownloadBase, pulled: o.Pulled}
+	s := &Service{engine: o.Engine, names: o.Names, passwords: o.Passwords, policies: o.Policies, cache: o.Cache, downloadBase: o.DownloadBase, pulled: o.Pulled}
 	if s.pulled == nil {
 		s.pulled = func(storage.Ref, digest.Digest, auth.Principal) {}
 	}
@@ -106,6 +111,11 @@ func (s *Service) Operations() []awsapi.Operation {
 		awsapi.Op("UpdateRepositoryCreationTemplate", s.UpdateRepositoryCreationTemplate, needsUpdateRepositoryCreationTemplate),
 		awsapi.Op("DescribeRepositoryCreationTemplates", s.DescribeRepositoryCreationTemplates, needsDescribeRepositoryCreationTemplates),
 		awsapi.Op("DeleteRepositoryCreationTemplate", s.DeleteRepositoryCreationTemplate, needsDeleteRepositoryCreationTemplate),
+		awsapi.Op("CreatePullThroughCacheRule", s.CreatePullThroughCacheRule, needsCreatePullThroughCacheRule),
+		awsapi.Op("UpdatePullThroughCacheRule", s.UpdatePullThroughCacheRule, needsUpdatePullThroughCacheRule),
+		awsapi.Op("DescribePullThroughCacheRules", s.DescribePullThroughCacheRules, needsDescribePullThroughCacheRules),
+		awsapi.Op("DeletePullThroughCacheRule", s.DeletePullThroughCacheRule, needsDeletePullThroughCacheRule),
+		awsapi.Op("ValidatePullThroughCacheRule", s.ValidatePullThroughCacheRule, needsValidatePullThroughCacheRule),
 		awsapi.Op("ListImageReferrers", s.ListImageReferrers, needsListImageReferrers),
 		awsapi.Op("GetAccountSetting", s.GetAccountSetting, needsGetAccountSetting),
 		awsapi.Op("PutAccountSetting", s.PutAccountSetting, needsPutAccountSetting),

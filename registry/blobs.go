@@ -14,6 +14,9 @@ import (
 // headBlob serves HEAD from the records alone.
 func (h *Handler) headBlob(x *exchange) error {
 	b, err := h.engine.StatBlob(x.context(), x.ref, x.digest)
+	if h.upstream != nil && isMissing(err) {
+		b.Size, err = h.upstream.LayerSize(x.context(), x.ref, x.digest, err, x.allowing(h))
+	}
 	if err != nil {
 		return err
 	}
@@ -24,9 +27,18 @@ func (h *Handler) headBlob(x *exchange) error {
 	return nil
 }
 
-// getBlob serves GET, with ranges and conditions. http.ServeContent, given the
-// bare file and the bare ResponseWriter, lets the kernel send it.
+// getBlob serves GET, of what is here or can be fetched.
 func (h *Handler) getBlob(x *exchange) error {
+	err := h.getBlobHere(x)
+	if h.upstream == nil || !isMissing(err) {
+		return err
+	}
+	return h.fetchBlob(x, err)
+}
+
+// getBlobHere serves GET, with ranges and conditions. http.ServeContent, given the
+// bare file and the bare ResponseWriter, lets the kernel send it.
+func (h *Handler) getBlobHere(x *exchange) error {
 	if h.redirect {
 		if sent, err := h.redirectBlob(x); sent || err != nil {
 			return err

@@ -39,6 +39,7 @@ var translations = map[reflect.Type]struct {
 	typeOf[*storage.UploadTruncatedError]():    {errcode.ErrorCodeBlobUploadInvalid, http.StatusBadRequest},
 	typeOf[*storage.QuotaError]():              {errcode.ErrorCodeDenied, 0},
 	typeOf[*storage.LowSpaceError]():           {errcode.ErrorCodeDenied, 0},
+	typeOf[*storage.FrozenError]():             {errcode.ErrorCodeDenied, 0},
 	typeOf[*rangeError]():                      {errcode.ErrorCodeBlobUploadInvalid, http.StatusBadRequest},
 	typeOf[*unsatisfiableError]():              {errcode.ErrorCodeRangeInvalid, http.StatusRequestedRangeNotSatisfiable},
 	typeOf[*tooLargeError]():                   {errcode.ErrorCodeManifestInvalid, http.StatusRequestEntityTooLarge},
@@ -82,6 +83,9 @@ func (h *Handler) translate(x *exchange, err error) (errcode.Error, int) {
 		return spec, spec.Code.Descriptor().HTTPStatusCode
 	}
 	for e := range chain(err) {
+		if _, is := e.(*storage.UpstreamError); is {
+			break // what made it fail is not this registry's
+		}
 		t, known := translations[reflect.TypeOf(e)]
 		if !known {
 			continue
@@ -95,7 +99,12 @@ func (h *Handler) translate(x *exchange, err error) (errcode.Error, int) {
 		}
 		return t.code.WithMessage(e.Error()), status
 	}
+	var upstream *storage.UpstreamError
 	switch {
+	case errors.As(err, &upstream) && upstream.Status == http.StatusTooManyRequests:
+		return errcode.ErrorCodeTooManyRequests.WithMessage(upstream.Error()), http.StatusTooManyRequests
+	case errors.As(err, &upstream):
+		return errcode.ErrorCodeUnavailable.WithMessage(upstream.Error()), http.StatusBadGateway
 	case errors.Is(err, storage.ErrFull):
 		h.warn(x, "there is no room for what a client sends", err)
 		// Not 507: docker would try again for a minute and then show the number

@@ -13,7 +13,7 @@ import (
 // getManifest serves GET and HEAD. The Accept header is not asked: a manifest has
 // one form, and a client that cannot read it says so better than a 404 would.
 func (h *Handler) getManifest(x *exchange) error {
-	m, err := h.engine.Manifest(x.context(), x.ref, x.which)
+	m, err := h.findManifest(x)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -55,7 +56,25 @@ type Creator interface {
 	CreateOnPush(ctx context.Context, ref storage.Ref) error
 }
 
-// Options is what a Handler is made of. Creator, Pulled and Mounts may be left out.
+// Upstream has what is missing here fetched from other registries. allow decides
+// whether the sender may do something to the repository.
+type Upstream interface {
+	// Covers tells whether what a repository lacks can be had elsewhere.
+	Covers(ctx context.Context, ref storage.Ref) (bool, error)
+	// Manifest fetches an image; missing says why it is not here, and is returned
+	// where it is nowhere else either.
+	Manifest(ctx context.Context, ref storage.Ref, which storage.Reference, missing error, allow func(action string) error) (storage.Manifest, error)
+	// Fresh is what a tag that points at held is to be served as.
+	Fresh(ctx context.Context, ref storage.Ref, tag string, held storage.Manifest, allow func(action string) error) storage.Manifest
+	// Layer fetches a blob. A body of nil means that it is here now; with whole it
+	// always is.
+	Layer(ctx context.Context, ref storage.Ref, d digest.Digest, whole bool, missing error, allow func(action string) error) (body io.ReadCloser, size int64, err error)
+	// LayerSize tells the size of a blob.
+	LayerSize(ctx context.Context, ref storage.Ref, d digest.Digest, missing error, allow func(action string) error) (int64, error)
+}
+
+// Options is what a Handler is made of. Creator, Upstream, Pulled and Mounts may be
+// left out.
 type Options struct {
 	Engine     *storage.Registry
 	Tokens     Tokens
@@ -63,6 +82,7 @@ type Options struct {
 	Authorizer auth.Authorizer
 	Names      *registryhost.Names
 	Creator    Creator
+	Upstream   Upstream
 	Log        *slog.Logger
 	// Pulled is told of each manifest that is given away, and to whom.
 	Pulled func(ref storage.Ref, d digest.Digest, who auth.Principal)
@@ -81,6 +101,7 @@ type Handler struct {
 	authorizer auth.Authorizer
 	names      *registryhost.Names
 	creator    Creator
+	upstream   Upstream
 	log        *slog.Logger
 	pulled     func(ref storage.Ref, d digest.Digest, who auth.Principal)
 	mounts     func(ctx context.Context, of storage.Scope) (bool, error)
@@ -93,7 +114,7 @@ func New(o Options) (*Handler, error) {
 		return nil, errors.New("the registry needs an engine, tokens, a throttle, an authorizer, names and a log")
 	}
 	return &Handler{
-		engine: o.Engine, tokens: o.Tokens, throttle: o.Throttle, authorizer: o.Authorizer, names: o.Names, creator: o.Creator,
+		engine: o.Engine, tokens: o.Tokens, throttle: o.Throttle, authorizer: o.Authorizer, names: o.Names, creator: o.Creator, upstream: o.Upstream,
 		pulled: o.Pulled, mounts: o.Mounts, log: o.Log, redirect: o.Redirect,
 	}, nil
 }

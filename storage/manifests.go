@@ -98,11 +98,18 @@ func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (
 		}
 		if !there {
 			stored.Unchanged = false
-			if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content); err != nil {
+			if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content, m.Cached); err != nil {
 				return err
 			}
-		} else if err := r.stillWhole(ctx, q, ref, repo.ID, d, doc); err != nil {
-			return err
+			if m.Cached {
+				if err := r.cached(ctx, q, ref, repo.ID, d); err != nil {
+					return err
+				}
+			}
+		} else if !m.Cached {
+			if err := r.stillWhole(ctx, q, ref, repo.ID, d, doc); err != nil {
+				return err
+			}
 		}
 		for _, t := range m.Tags {
 			moved, err := r.setTag(ctx, q, ref, repo, t, d)
@@ -129,8 +136,8 @@ func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (
 }
 
 // insertManifest stores a manifest that is not there yet, once all that it needs
-// is. Errors: *MissingReferencesError, *QuotaError.
-func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, repository int64, d digest.Digest, doc *document, content []byte) error {
+// is, unless it is cached. Errors: *MissingReferencesError, *QuotaError.
+func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, repository int64, d digest.Digest, doc *document, content []byte, cached bool) error {
 	linked, err := meta.LinkedBlobs(ctx, q, repository, texts(doc.blobs))
 	if err != nil {
 		return fmt.Errorf("look for the layers of %s: %w", d, err)
@@ -157,7 +164,7 @@ func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, 
 		size = max(size, s)
 		refs = append(refs, meta.Reference{Child: string(c), IsManifest: true})
 	}
-	if len(missing.Blobs)+len(missing.Manifests) > 0 {
+	if !cached && len(missing.Blobs)+len(missing.Manifests) > 0 {
 		return missing
 	}
 	err = meta.InsertManifest(ctx, q, meta.Manifest{

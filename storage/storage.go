@@ -88,6 +88,9 @@ type ManifestUpload struct {
 	Digest digest.Digest
 	// Tags are set to the manifest in the same transaction; none is allowed.
 	Tags []string
+	// Cached is set when it came from an upstream registry, where what it needs can
+	// be had: that need not be here.
+	Cached bool
 }
 
 // Stored tells what PutManifest did.

@@ -227,7 +227,7 @@ func (r *Registry) undelete(ctx context.Context, q meta.Querier, m meta.TrashedM
 		}
 	}
 	d := digest.Digest(m.Digest)
-	if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content); err != nil {
+	if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content, false); err != nil {
 		return Change{}, err
 	}
 	change := Change{

@@ -95,7 +95,15 @@ func (v *verification) image(ctx context.Context, q meta.Querier, k meta.Manifes
 		problems = append(problems, p...)
 		return err
 	}
-	lost := false
+	// What an image of an upstream registry lacks was never here.
+	lost, err := meta.IsCached(ctx, q, repo.ID, m.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("look where %s came from: %w", m.Digest, err)
+	}
+	if lost {
+		err := add(v.misread(ctx, q, repo, m, doc, lost, mend))
+		return problems, err
+	}
 	for _, look := range []func() (bool, []Problem, error){
 		func() (bool, []Problem, error) { return v.needsBlobs(ctx, q, repo, m.Digest, doc, mend) },
 		func() (bool, []Problem, error) { return v.needsImages(ctx, q, repo, doc, mend) },

@@ -21,6 +21,7 @@ import (
 	"drydock/deploy/logs"
 	"drydock/deploy/logs/logsapi"
 	"drydock/ecrapi"
+	"drydock/ecrapi/pullthrough"
 	"drydock/ecrapi/pulltime"
 	"drydock/internal/config"
 	"drydock/internal/control"
@@ -108,14 +109,18 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.registry, err = registry.New(registry.Options{
-		Engine: engine, Tokens: passwords, Throttle: held.Door("registry"), Authorizer: authorizer, Names: s.names, Log: s.log,
-		Redirect: s.cfg.Redirect, Creator: creator, Pulled: pulls.Pulled, Mounts: ecrapi.Mounts(engine),
-	}); err != nil {
-		return nil, err
-	}
 	tasks, err := openTasks(s, access, authorizer, engine, passwords, func() http.Handler { return r.aws })
 	if err != nil {
+		return nil, err
+	}
+	cache, err := openCache(s, engine, creator, tasks.secrets)
+	if err != nil {
+		return nil, err
+	}
+	if r.registry, err = registry.New(registry.Options{
+		Engine: engine, Tokens: passwords, Throttle: held.Door("registry"), Authorizer: authorizer, Names: s.names, Log: s.log,
+		Redirect: s.cfg.Redirect, Creator: creator, Upstream: cache, Pulled: pulls.Pulled, Mounts: ecrapi.Mounts(engine),
+	}); err != nil {
 		return nil, err
 	}
 	hooks, err := r.openEvents(s, engine)
@@ -124,7 +129,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	}
 	r.control = control.New(control.Options{
 		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine, Quotas: engine, Verifier: engine,
-		Secrets: tasks.secrets, Webhooks: hooks, Region: s.cfg.Region, Log: s.log,
+		Secrets: tasks.secrets, Webhooks: hooks, Upstreams: cache, Region: s.cfg.Region, Log: s.log,
 	})
 	r.sessions, r.closers = tasks.sessions, append(r.closers, tasks.sessions.Close)
 	if tasks.reconciler != nil {
@@ -139,7 +144,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 		return nil, err
 	}
 	r.leased = append(r.leased, leased{leaseOfLogs, events.Run}, leased{leaseOfServices, tasks.scheduler.Run})
-	apis, err := apis(s, engine, access, passwords, tasks, events, pulls)
+	apis, err := apis(s, engine, access, passwords, tasks, events, pulls, cache)
 	if err != nil {
 		return nil, err
 	}
@@ -191,9 +196,9 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 }
 
 // apis are the AWS APIs that exist here.
-func apis(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks, events *logs.Store, pulls *pulltime.Recorder) ([]*awsapi.Service, error) {
+func apis(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks, events *logs.Store, pulls *pulltime.Recorder, cache *pullthrough.Cache) ([]*awsapi.Service, error) {
 	ecr, err := ecrapi.New(ecrapi.Options{
-		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, DownloadBase: s.downloadBase, Pulled: pulls.Pulled,
+		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, Cache: cache, DownloadBase: s.downloadBase, Pulled: pulls.Pulled,
 	})
 	if err != nil {
 		return nil, err

@@ -3,9 +3,17 @@
 package ecr
 
 import (
+	"os/exec"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"drydock/e2e/harness"
 	"drydock/e2e/transcript"
 )
 
-func TestWhatAUserTypes(t *testing.T) { transcript.Run(t, transcript.Options{}) }
+func TestWhatAUserTypes(t *testing.T) {
+	harness.EndToEnd(t)
+	u := &upstreams{binary: harness.Tool(t, "registry"), running: map[string]*exec.Cmd{}}
+	transcript.Run(t, transcript.Options{Commands: map[string]func(*testscript.TestScript, bool, []string){"upstream": u.command}})
+}

@@ -50,6 +50,7 @@ type Options struct {
 	Verifier   Verifier
 	Secrets    Secrets
 	Webhooks   Webhooks
+	Upstreams  Upstreams
 	// Region is the server's own, for requests that name none.
 	Region string
 	Log    *slog.Logger
@@ -83,6 +84,8 @@ func New(o Options) *Server {
 	mux.Handle("POST /secrets", endpoint(s.putSecret))
 	mux.Handle("POST /secrets/remove", endpoint(s.removeSecret))
 	mux.Handle("POST /secrets/list", endpoint(s.secrets))
+	mux.Handle("GET /freeze", endpoint(s.frozen))
+	mux.Handle("POST /freeze", endpoint(s.freeze))
 	mux.Handle("POST /webhooks", endpoint(s.addWebhook))
 	mux.Handle("POST /webhooks/remove", endpoint(s.removeWebhook))
 	mux.Handle("POST /webhooks/list", endpoint(s.webhooks))
