@@ -3,6 +3,7 @@ package ecrapi
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
@@ -45,7 +46,8 @@ func (s *Service) CreatePullThroughCacheRule(ctx context.Context, in *ecr.Create
 	if err != nil {
 		return nil, exception(err, about{ref: storage.Ref{Scope: of}})
 	}
-	if len(there) >= pullthrough.Most {
+	fresh := !slices.ContainsFunc(there, func(v storage.Setting) bool { return v.SettingKey == pullthrough.Key(of, r.Prefix) })
+	if fresh && len(there) >= pullthrough.Most {
 		return nil, &types.LimitExceededException{Message: sentence("A registry can have at most %d pull through cache rules", pullthrough.Most)}
 	}
 	set, err := s.engine.CreateSetting(ctx, pullthrough.Key(of, r.Prefix), document)
