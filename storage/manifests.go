@@ -121,10 +121,11 @@ func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (
 		if stored.Unchanged {
 			return nil
 		}
-		queues, err = r.tell(ctx, q, ref, Change{
+		pushed := Change{
 			Kind: ImagePushed, Ref: ref, Digest: d, Tags: m.Tags, New: !there,
 			MediaType: doc.mediaType, ArtifactType: doc.artifactType, Subject: doc.subject, At: r.now(),
-		})
+		}
+		queues, err = r.tell(ctx, q, ref, append([]Change{pushed}, m.Also...)...)
 		return err
 	})
 	r.turnedAway(err)

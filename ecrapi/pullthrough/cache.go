@@ -201,7 +201,9 @@ func (c *Cache) fetch(ctx context.Context, ref storage.Ref, which storage.Refere
 			return m, err
 		}
 	}
-	upload := storage.ManifestUpload{Content: m.Content, MediaType: m.MediaType, Digest: m.Digest, Cached: true}
+	upload := storage.ManifestUpload{
+		Content: m.Content, MediaType: m.MediaType, Digest: m.Digest, Cached: true, Also: []storage.Change{c.told(ref, which, m, rule)},
+	}
 	if which.Tag != "" {
 		upload.Tags = []string{which.Tag}
 	}
@@ -219,25 +221,18 @@ func (c *Cache) fetch(ctx context.Context, ref storage.Ref, which storage.Refere
 			return m, err
 		}
 	}
-	if !stored.Unchanged {
-		c.tell(ctx, ref, which, m, rule)
-	}
 	return m, nil
 }
 
-// tell has webhooks told that an image is here. What cannot be told is logged: the
-// image is here all the same.
-func (c *Cache) tell(ctx context.Context, ref storage.Ref, which storage.Reference, m storage.Manifest, rule Rule) {
+// told is what webhooks are told of an image that came.
+func (c *Cache) told(ref storage.Ref, which storage.Reference, m storage.Manifest, rule Rule) storage.Change {
 	detail := map[string]any{
 		"rule-version": "1", "sync-status": "SUCCESS", "ecr-repository-prefix": rule.Prefix, "upstream-registry-url": rule.URL,
 	}
 	if which.Tag != "" {
 		detail["image-tag"] = which.Tag
 	}
-	err := c.o.Engine.Record(ctx, storage.Change{Kind: events.Cached, Ref: ref, Digest: m.Digest, At: c.o.Now(), Detail: detail}, nil)
-	if err != nil {
-		c.o.Log.WarnContext(ctx, "it could not be told that an image was cached", "repository", ref.Name, "digest", m.Digest, "error", err)
-	}
+	return storage.Change{Kind: events.Cached, Ref: ref, Digest: m.Digest, At: c.o.Now(), Detail: detail}
 }
 
 // failed counts and logs what an upstream failed to do.

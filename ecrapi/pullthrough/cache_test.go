@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drydock/ecrapi/events"
 	"drydock/storage"
 )
 
@@ -49,6 +51,28 @@ func TestAnImageIsFetchedOnceAndThenServedWithoutItsUpstream(t *testing.T) {
 	found, err := h.engine.Manifest(t.Context(), hello, latest)
 	if err != nil || !found.Incomplete {
 		t.Errorf("an image without its configuration is called whole: %v", err)
+	}
+}
+
+func TestThatAnImageCameIsToldAsECRTellsIt(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	m, _ := f.image(t, "latest", []byte("a layer"))
+	h := newHouse(t, f, "")
+	for range 2 {
+		if _, err := h.pull(t.Context(), latest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var detail map[string]any
+	for _, c := range h.told.changes { // on some databases a transaction is run twice
+		if c.Kind == events.Cached && c.Ref == hello && c.Digest == digest.FromBytes(m) {
+			detail = c.Detail
+		}
+	}
+	want := map[string]any{"rule-version": "1", "sync-status": "SUCCESS", "ecr-repository-prefix": "hub", "upstream-registry-url": f.URL, "image-tag": "latest"}
+	if !maps.Equal(detail, want) {
+		t.Errorf("told was %v, want %v", detail, want)
 	}
 }
 

@@ -192,6 +192,22 @@ type house struct {
 	*Cache
 	engine *storage.Registry
 	clock  *clock
+	told   *told
+}
+
+// told are the changes that webhooks would be told of.
+type told struct {
+	mu      sync.Mutex
+	changes []storage.Change
+}
+
+func (l *told) watcher() storage.Watcher {
+	return storage.Watcher{Kinds: []string{Kind}, Decide: func(c storage.Change, _ []storage.Setting) ([]storage.Job, error) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.changes = append(l.changes, c)
+		return nil, nil
+	}}
 }
 
 func newHouse(t *testing.T, f *fake, credential string) house {
@@ -200,10 +216,11 @@ func newHouse(t *testing.T, f *fake, credential string) house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &clock{}
+	c, heard := &clock{}, &told{}
 	c.millis.Store(time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC).UnixMilli())
 	engine, err := storage.New(t.Context(), storage.Options{
 		DB: testdb.New(t).Open(t), Blobs: blob.NewStore(files), Now: c.now, Random: rand.Reader, Log: slog.New(slog.DiscardHandler), UploadExpiry: time.Hour,
+		Watchers: []storage.Watcher{heard.watcher()},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +236,7 @@ func newHouse(t *testing.T, f *fake, credential string) house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := house{cache, engine, c}
+	h := house{cache, engine, c, heard}
 	h.rule(t, Rule{Prefix: "hub", URL: f.URL, UpstreamPrefix: "lib", Credential: credential})
 	return h
 }
