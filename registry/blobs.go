@@ -11,12 +11,10 @@ import (
 	"drydock/storage"
 )
 
-// headBlob serves HEAD from the records alone.
+// headBlob serves HEAD from the records alone, also of what can be had upstream: who
+// asks wants to push, and would not push what is not here.
 func (h *Handler) headBlob(x *exchange) error {
 	b, err := h.engine.StatBlob(x.context(), x.ref, x.digest)
-	if h.upstream != nil && isMissing(err) {
-		b.Size, err = h.upstream.LayerSize(x.context(), x.ref, x.digest, err, x.allowing(h))
-	}
 	if err != nil {
 		return err
 	}

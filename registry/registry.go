@@ -69,8 +69,6 @@ type Upstream interface {
 	// Layer fetches a blob. A body of nil means that it is here now; with whole it
 	// always is.
 	Layer(ctx context.Context, ref storage.Ref, d digest.Digest, whole bool, missing error, allow func(action string) error) (body io.ReadCloser, size int64, err error)
-	// LayerSize tells the size of a blob.
-	LayerSize(ctx context.Context, ref storage.Ref, d digest.Digest, missing error, allow func(action string) error) (int64, error)
 }
 
 // Options is what a Handler is made of. Creator, Upstream, Pulled and Mounts may be

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 
+	"drydock/auth"
 	"drydock/storage"
 )
 
@@ -16,7 +17,14 @@ func (h *Handler) findManifest(x *exchange) (storage.Manifest, error) {
 	}
 	switch {
 	case isMissing(err):
-		m, err = h.upstream.Manifest(x.context(), x.ref, x.which, err, x.allowing(h))
+		missing := err
+		m, err = h.upstream.Manifest(x.context(), x.ref, x.which, missing, x.allowing(h))
+		var denied *auth.DeniedError
+		var frozen *storage.FrozenError
+		if x.http.Method == http.MethodHead && (errors.As(err, &denied) || errors.As(err, &frozen)) {
+			// Who asks may be about to push it, and needs no upstream for that.
+			err = missing
+		}
 	case err == nil && x.which.Tag != "":
 		m = h.upstream.Fresh(x.context(), x.ref, x.which.Tag, m, x.allowing(h))
 	}

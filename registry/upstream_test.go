@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drydock/auth"
 	"drydock/internal/observe"
 	"drydock/storage"
 )
@@ -48,10 +49,6 @@ func (e elsewhere) Layer(context.Context, storage.Ref, digest.Digest, bool, erro
 	return io.NopCloser(body), int64(len(farLayer)), e.err
 }
 
-func (e elsewhere) LayerSize(context.Context, storage.Ref, digest.Digest, error, func(string) error) (int64, error) {
-	return int64(len(farLayer)), e.err
-}
-
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
@@ -66,17 +63,19 @@ func TestWhatIsNotHereComesFromElsewhere(t *testing.T) {
 		status       int
 		body         string
 	}{
-		"an image":                     {elsewhere{manifest: "{}"}, "GET", "/v2/hub/x/manifests/v1", 200, "{}"},
-		"whether there is one":         {elsewhere{manifest: "{}"}, "HEAD", "/v2/hub/x/manifests/v1", 200, ""},
-		"an image without a rule":      {elsewhere{manifest: "{}"}, "GET", "/v2/x/manifests/v1", 404, "NAME_UNKNOWN"},
-		"a layer":                      {elsewhere{}, "GET", far, 200, farLayer},
-		"the size of a layer":          {elsewhere{}, "HEAD", far, 200, ""},
-		"an image of one that fails":   {elsewhere{err: up}, "GET", "/v2/hub/x/manifests/v1", 502, "example.com answered 502"},
-		"a layer of one that fails":    {elsewhere{err: up}, "GET", far, 502, "UNAVAILABLE"},
-		"an image of one that is busy": {elsewhere{err: &storage.UpstreamError{Host: "example.com", Status: 429}}, "GET", "/v2/hub/x/manifests/v1", 429, "TOOMANYREQUESTS"},
-		"a layer of one that is busy":  {elsewhere{err: &storage.UpstreamError{Host: "example.com", Status: 429}}, "GET", far, 429, "TOOMANYREQUESTS"},
-		"an image while it is frozen":  {elsewhere{err: &storage.FrozenError{Missing: &storage.RepositoryUnknownError{}}}, "GET", "/v2/hub/x/manifests/v1", 403, "drydock is frozen"},
-		"what another registry says":   {elsewhere{err: &storage.UpstreamError{Host: "example.com", Cause: &storage.DigestMismatchError{}}}, "GET", far, 502, "UNAVAILABLE"},
+		"an image":                {elsewhere{manifest: "{}"}, "GET", "/v2/hub/x/manifests/v1", 200, "{}"},
+		"whether there is one":    {elsewhere{manifest: "{}"}, "HEAD", "/v2/hub/x/manifests/v1", 200, ""},
+		"an image without a rule": {elsewhere{manifest: "{}"}, "GET", "/v2/x/manifests/v1", 404, "NAME_UNKNOWN"},
+		"a layer":                 {elsewhere{}, "GET", far, 200, farLayer},
+		"whether a layer is here": {elsewhere{}, "HEAD", far, 404, ""},
+		"whether one may be pushed that must not be fetched": {elsewhere{err: &auth.DeniedError{}}, "HEAD", "/v2/hub/x/manifests/v1", 404, ""},
+		"whether one may be pushed while it is frozen":       {elsewhere{err: &storage.FrozenError{Missing: &storage.RepositoryUnknownError{}}}, "HEAD", "/v2/hub/x/manifests/v1", 404, ""},
+		"an image of one that fails":                         {elsewhere{err: up}, "GET", "/v2/hub/x/manifests/v1", 502, "example.com answered 502"},
+		"a layer of one that fails":                          {elsewhere{err: up}, "GET", far, 502, "UNAVAILABLE"},
+		"an image of one that is busy":                       {elsewhere{err: &storage.UpstreamError{Host: "example.com", Status: 429}}, "GET", "/v2/hub/x/manifests/v1", 429, "TOOMANYREQUESTS"},
+		"a layer of one that is busy":                        {elsewhere{err: &storage.UpstreamError{Host: "example.com", Status: 429}}, "GET", far, 429, "TOOMANYREQUESTS"},
+		"an image while it is frozen":                        {elsewhere{err: &storage.FrozenError{Missing: &storage.RepositoryUnknownError{}}}, "GET", "/v2/hub/x/manifests/v1", 403, "drydock is frozen"},
+		"what another registry says":                         {elsewhere{err: &storage.UpstreamError{Host: "example.com", Cause: &storage.DigestMismatchError{}}}, "GET", far, 502, "UNAVAILABLE"},
 	} {
 		h.upstream = c.from
 		r := httptest.NewRequestWithContext(observe.With(t.Context(), &observe.Request{}), c.method, "http://localhost:5000"+c.path, http.NoBody)

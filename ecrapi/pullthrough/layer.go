@@ -84,26 +84,6 @@ func (c *Cache) Layer(ctx context.Context, ref storage.Ref, d digest.Digest, who
 	return nil, 0, f.err
 }
 
-// LayerSize asks how large a blob is that is missing here. Errors: as Manifest.
-func (c *Cache) LayerSize(ctx context.Context, ref storage.Ref, d digest.Digest, missing error, allow func(action string) error) (int64, error) {
-	rule, err := c.admit(ctx, ref, missing, allow)
-	if err != nil {
-		return 0, err
-	}
-	up, err := c.dial(ctx, ref.Scope, rule)
-	var size int64
-	if err == nil {
-		size, err = up.size(ctx, rule.upstreamName(ref.Name), d)
-	}
-	if isAbsent(err) {
-		return 0, missing
-	}
-	if err != nil {
-		return 0, c.failed(ctx, ref, err)
-	}
-	return size, nil
-}
-
 // fly fetches a layer and stores it.
 func (c *Cache) fly(ctx context.Context, k layerKey, f *flight, rule Rule) {
 	ctx, cancel := context.WithCancelCause(ctx)

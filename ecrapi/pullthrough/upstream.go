@@ -240,18 +240,3 @@ func (b *layerBody) Close() error {
 	defer b.cancel()
 	return b.ReadCloser.Close()
 }
-
-// size asks how large a blob is. Errors: *storage.UpstreamError.
-func (u *upstream) size(ctx context.Context, name string, d digest.Digest) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	res, err := u.ask(ctx, http.MethodHead, name, "blobs/"+string(d), "")
-	if err != nil {
-		return 0, err
-	}
-	res.Body.Close()
-	if res.ContentLength < 0 {
-		return 0, &storage.UpstreamError{Host: u.url.Host, Cause: errors.New("it does not say how large the layer is")}
-	}
-	return res.ContentLength, nil
-}
