@@ -27,6 +27,21 @@ type lab struct {
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	harness.EndToEnd(t)
+	engine := startEngine(t)
+	aws, err := harness.Script(t, "ensure-aws")
+	if err != nil {
+		harness.Unavailable(t, "%v", err)
+	}
+	s := harness.Start(t, harness.Options{Args: []string{"--engine", engine}})
+	l := &lab{t: t, server: s, aws: aws}
+	l.sh = harness.Docker(t, s.AWSEnv()).With("DOCKER_HOST=" + engine)
+	return l
+}
+
+// startEngine starts an Engine that has a network, which goes with the test, and
+// returns its address.
+func startEngine(t *testing.T) string {
+	t.Helper()
 	// Short, whatever the test is called: a socket's path may not be long.
 	dir, err := os.MkdirTemp("", "drydock-ecs")
 	if err != nil {
@@ -43,15 +58,7 @@ func newLab(t *testing.T) *lab {
 			t.Errorf("%v: %s", err, out)
 		}
 	})
-	aws, err := harness.Script(t, "ensure-aws")
-	if err != nil {
-		harness.Unavailable(t, "%v", err)
-	}
-	engine := "unix://" + dir + "/docker.sock"
-	s := harness.Start(t, harness.Options{Args: []string{"--engine", engine}})
-	l := &lab{t: t, server: s, aws: aws}
-	l.sh = harness.Docker(t, s.AWSEnv()).With("DOCKER_HOST=" + engine)
-	return l
+	return "unix://" + dir + "/docker.sock"
 }
 
 // do runs a line of a shell and returns what it prints.
