@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 
+	"drydock/auth"
 	"drydock/awsapi"
 	"drydock/storage"
 )
@@ -102,6 +103,7 @@ func (s *Service) PutImage(ctx context.Context, in *ecr.PutImageInput) (*ecr.Put
 		Content:   []byte(deref(in.ImageManifest)),
 		MediaType: deref(in.ImageManifestMediaType),
 		Digest:    digest.Digest(deref(in.ImageDigest)),
+		By:        auth.CallerOf(ctx, awsapi.CallFrom(ctx).Principal),
 	}
 	tag := deref(in.ImageTag)
 	if tag != "" {

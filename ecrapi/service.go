@@ -22,6 +22,7 @@ import (
 	"drydock/auth"
 	"drydock/awsapi"
 	"drydock/ecrapi/pullthrough"
+	"drydock/ecrapi/signing"
 	"drydock/internal/arn"
 	"drydock/internal/registryhost"
 	"drydock/storage"
@@ -37,7 +38,8 @@ type Passwords interface {
 	LayerToken(ctx context.Context, p auth.Principal, resource string, ttl time.Duration) (string, error)
 }
 
-// Options is what a Service is made of. All but Cache, DownloadBase and Pulled is needed.
+// Options is what a Service is made of. All but Cache, Profiles, DownloadBase and
+// Pulled is needed.
 type Options struct {
 	Engine    *storage.Registry
 	Names     *registryhost.Names
@@ -46,6 +48,8 @@ type Options struct {
 	// Cache has the images of other registries fetched. It may be nil: then no rule
 	// can be made or tried.
 	Cache *pullthrough.Cache
+	// Profiles are what images can be signed with. It may be nil: then there are none.
+	Profiles *signing.Profiles
 	// DownloadBase is the scheme and host under which any HTTP client can
 	// fetch a layer of an account and region, without a trailing slash. When
 	// nil it is the proxy endpoint, whose certificate such clients may not
@@ -62,6 +66,7 @@ type Service struct {
 	passwords    Passwords
 	policies     Policies
 	cache        *pullthrough.Cache
+	profiles     *signing.Profiles
 	downloadBase func(account, region string) string
 	pulled       func(ref storage.Ref, d digest.Digest, who auth.Principal)
 }
@@ -72,7 +77,7 @@ func New(o Options) (*Service, error) {
 	if o.Engine == nil || o.Names == nil || o.Passwords == nil || o.Policies == nil {
 		return nil, errors.New("the ECR API needs a storage engine, registry names, passwords and policies")
 	}
-	s := &Service{engine: o.Engine, names: o.Names, passwords: o.Passwords, policies: o.Policies, cache: o.Cache, downloadBase: o.DownloadBase, pulled: o.Pulled}
+	s := &Service{engine: o.Engine, names: o.Names, passwords: o.Passwords, policies: o.Policies, cache: o.Cache, profiles: o.Profiles, downloadBase: o.DownloadBase, pulled: o.Pulled}
 	if s.pulled == nil {
 		s.pulled = func(storage.Ref, digest.Digest, auth.Principal) {}
 	}
@@ -122,6 +127,10 @@ func (s *Service) Operations() []awsapi.Operation {
 		awsapi.Op("RegisterPullTimeUpdateExclusion", s.RegisterPullTimeUpdateExclusion, needsRegisterPullTimeUpdateExclusion),
 		awsapi.Op("DeregisterPullTimeUpdateExclusion", s.DeregisterPullTimeUpdateExclusion, needsDeregisterPullTimeUpdateExclusion),
 		awsapi.Op("ListPullTimeUpdateExclusions", s.ListPullTimeUpdateExclusions, needsListPullTimeUpdateExclusions),
+		awsapi.Op("PutSigningConfiguration", s.PutSigningConfiguration, needsPutSigningConfiguration),
+		awsapi.Op("GetSigningConfiguration", s.GetSigningConfiguration, needsGetSigningConfiguration),
+		awsapi.Op("DeleteSigningConfiguration", s.DeleteSigningConfiguration, needsDeleteSigningConfiguration),
+		awsapi.Op("DescribeImageSigningStatus", s.DescribeImageSigningStatus, needsDescribeImageSigningStatus),
 		awsapi.Op("TagResource", s.TagResource, needsTagResource),
 		awsapi.Op("UntagResource", s.UntagResource, needsUntagResource),
 		awsapi.Op("ListTagsForResource", s.ListTagsForResource, needsListTagsForResource),

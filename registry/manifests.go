@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"drydock/auth"
 	"drydock/storage"
 )
 
@@ -61,7 +62,7 @@ func (h *Handler) putManifest(x *exchange) error {
 	if err != nil {
 		return &storage.ManifestInvalidError{Reason: "the body broke off: " + err.Error()}
 	}
-	m := storage.ManifestUpload{Content: content, Digest: x.which.Digest}
+	m := storage.ManifestUpload{Content: content, Digest: x.which.Digest, By: auth.CallerOf(x.context(), x.who)}
 	if ct := x.http.Header.Get("Content-Type"); ct != "" {
 		if m.MediaType, _, err = mime.ParseMediaType(ct); err != nil {
 			return &storage.ManifestInvalidError{Reason: "the Content-Type cannot be read: " + err.Error()}

@@ -37,7 +37,9 @@ type Change struct {
 	New                     bool
 	MediaType, ArtifactType string
 	Subject                 digest.Digest
-	At                      time.Time
+	// By says who pushed, as ManifestUpload has it.
+	By string
+	At time.Time
 	// Detail is what is to be told of a change of another kind than the engine's.
 	Detail map[string]any
 }

@@ -86,46 +86,8 @@ func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (
 	}
 	var stored Stored
 	var queues []string
-	err = r.write(ctx, func(q meta.Querier) error {
-		stored = Stored{Digest: d, MediaType: doc.mediaType, Subject: doc.subject, Unchanged: true}
-		repo, err := findRepository(ctx, q, ref)
-		if err != nil {
-			return err
-		}
-		there, err := meta.HasManifest(ctx, q, repo.ID, string(d))
-		if err != nil {
-			return fmt.Errorf("look for manifest %s in %s: %w", d, ref.Name, err)
-		}
-		if !there {
-			stored.Unchanged = false
-			if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content, m.Cached); err != nil {
-				return err
-			}
-			if m.Cached {
-				if err := r.cached(ctx, q, ref, repo.ID, d); err != nil {
-					return err
-				}
-			}
-		} else if !m.Cached {
-			if err := r.stillWhole(ctx, q, ref, repo.ID, d, doc); err != nil {
-				return err
-			}
-		}
-		for _, t := range m.Tags {
-			moved, err := r.setTag(ctx, q, ref, repo, t, d)
-			if err != nil {
-				return err
-			}
-			stored.Unchanged = stored.Unchanged && !moved
-		}
-		if stored.Unchanged {
-			return nil
-		}
-		pushed := Change{
-			Kind: ImagePushed, Ref: ref, Digest: d, Tags: m.Tags, New: !there,
-			MediaType: doc.mediaType, ArtifactType: doc.artifactType, Subject: doc.subject, At: r.now(),
-		}
-		queues, err = r.tell(ctx, q, ref, append([]Change{pushed}, m.Also...)...)
+	err = r.write(ctx, func(q meta.Querier) (err error) {
+		stored, queues, err = r.putManifest(ctx, q, ref, m, d, doc)
 		return err
 	})
 	r.turnedAway(err)
@@ -134,6 +96,51 @@ func (r *Registry) PutManifest(ctx context.Context, ref Ref, m ManifestUpload) (
 	}
 	r.wakeAll(queues)
 	return stored, nil
+}
+
+// putManifest stores a manifest and points tags at it, and returns the queues to be
+// woken. Errors: as PutManifest.
+func (r *Registry) putManifest(ctx context.Context, q meta.Querier, ref Ref, m ManifestUpload, d digest.Digest, doc *document) (stored Stored, queues []string, err error) {
+	stored = Stored{Digest: d, MediaType: doc.mediaType, Subject: doc.subject, Unchanged: true}
+	repo, err := findRepository(ctx, q, ref)
+	if err != nil {
+		return stored, nil, err
+	}
+	there, err := meta.HasManifest(ctx, q, repo.ID, string(d))
+	if err != nil {
+		return stored, nil, fmt.Errorf("look for manifest %s in %s: %w", d, ref.Name, err)
+	}
+	if !there {
+		stored.Unchanged = false
+		if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content, m.Cached); err != nil {
+			return stored, nil, err
+		}
+		if m.Cached {
+			if err := r.cached(ctx, q, ref, repo.ID, d); err != nil {
+				return stored, nil, err
+			}
+		}
+	} else if !m.Cached {
+		if err := r.stillWhole(ctx, q, ref, repo.ID, d, doc); err != nil {
+			return stored, nil, err
+		}
+	}
+	for _, t := range m.Tags {
+		moved, err := r.setTag(ctx, q, ref, repo, t, d)
+		if err != nil {
+			return stored, nil, err
+		}
+		stored.Unchanged = stored.Unchanged && !moved
+	}
+	if stored.Unchanged {
+		return stored, nil, nil
+	}
+	pushed := Change{
+		Kind: ImagePushed, Ref: ref, Digest: d, Tags: m.Tags, New: !there,
+		MediaType: doc.mediaType, ArtifactType: doc.artifactType, Subject: doc.subject, By: m.By, At: r.now(),
+	}
+	queues, err = r.tell(ctx, q, ref, append([]Change{pushed}, m.Also...)...)
+	return stored, queues, err
 }
 
 // insertManifest stores a manifest that is not there yet, once all that it needs

@@ -91,6 +91,8 @@ type ManifestUpload struct {
 	// Cached is set when it came from an upstream registry, where what it needs can
 	// be had: that need not be here.
 	Cached bool
+	// By says who pushes, for watchers, which know how to read it. It may be empty.
+	By string
 	// Also are changes that are told of with the push, if it changes anything.
 	Also []Change
 }

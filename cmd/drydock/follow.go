@@ -9,6 +9,7 @@ import (
 	"drydock/auth/servicerole"
 	"drydock/ecrapi/events"
 	"drydock/ecrapi/pulltime"
+	"drydock/ecrapi/signing"
 	"drydock/ecrapi/template"
 	"drydock/internal/jobs"
 	"drydock/storage"
@@ -17,7 +18,7 @@ import (
 // watchers decide what follows from what becomes of images. Each orders jobs of a
 // queue, which is worked off by what its part of the house opens below.
 func watchers() []storage.Watcher {
-	return []storage.Watcher{events.Watcher(rand.Reader)}
+	return []storage.Watcher{events.Watcher(rand.Reader), signing.Watcher()}
 }
 
 // workOff has one server at a time do the jobs of a queue.
@@ -33,6 +34,20 @@ func (r *rooms) openEvents(s site, engine *storage.Registry) (*events.Webhooks, 
 	}
 	r.workOff(events.Queue, hooks.Worker())
 	return hooks, nil
+}
+
+// openSigning opens what signs images.
+func (r *rooms) openSigning(s site, engine *storage.Registry, authorizer auth.Authorizer) (*signing.Profiles, error) {
+	profiles, err := signing.NewProfiles(signing.ProfilesOptions{Engine: engine, Box: s.box, Now: time.Now, Random: rand.Reader})
+	if err != nil {
+		return nil, err
+	}
+	signer, err := signing.New(signing.Options{Engine: engine, Profiles: profiles, Authorizer: authorizer, Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	r.workOff(signing.Queue, signer.Worker())
+	return profiles, nil
 }
 
 // openPulls opens what writes down when images are pulled.

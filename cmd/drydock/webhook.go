@@ -28,9 +28,9 @@ may come more than once: Webhook-Id is then the same.`,
 	return c
 }
 
-// webhooks gives a command what it needs to ask the running server for the webhooks
-// of an account and a region.
-func (p program) webhooks(c *cobra.Command) func() (*control.Client, control.Scope, error) {
+// scope gives a command what it needs to ask the running server for what belongs to an
+// account and a region.
+func (p program) scope(c *cobra.Command) func() (*control.Client, control.Scope, error) {
 	load := p.lookingAt(c, "account", "region")
 	return func() (*control.Client, control.Scope, error) {
 		v, err := load()
@@ -54,7 +54,7 @@ func (p program) webhookAdd() *cobra.Command {
 	}
 	types := c.Flags().StringArray("type", nil, "send events of this detail-type only; may be repeated: "+strings.Join(events.DetailTypes(), ", "))
 	repositories := c.Flags().StringArray("repository", nil, "send events of this repository only, in whose name * is anything; may be repeated")
-	server := p.webhooks(c)
+	server := p.scope(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		client, of, err := server()
 		if err != nil {
@@ -73,7 +73,7 @@ func (p program) webhookAdd() *cobra.Command {
 func (p program) webhookList() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the webhooks of an account and a region", Args: noArguments}
 	asJSON := c.Flags().Bool("json", false, "print JSON")
-	server := p.webhooks(c)
+	server := p.scope(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		client, of, err := server()
 		if err != nil {
@@ -105,7 +105,7 @@ func orAll(list []string) string {
 
 func (p program) webhookRemove() *cobra.Command {
 	c := &cobra.Command{Use: "remove ID", Short: "Send no more events to a webhook", Args: exactly("the id of a webhook")}
-	server := p.webhooks(c)
+	server := p.scope(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		client, of, err := server()
 		if err != nil {

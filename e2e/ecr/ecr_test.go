@@ -15,5 +15,20 @@ import (
 func TestWhatAUserTypes(t *testing.T) {
 	harness.EndToEnd(t)
 	u := &upstreams{binary: harness.Tool(t, "registry"), running: map[string]*exec.Cmd{}}
-	transcript.Run(t, transcript.Options{Commands: map[string]func(*testscript.TestScript, bool, []string){"upstream": u.command}})
+	transcript.Run(t, transcript.Options{Commands: map[string]func(*testscript.TestScript, bool, []string){
+		"upstream": u.command, "notation": program(harness.Tool(t, "notation")),
+	}})
+}
+
+// program is a command that runs a program, which leaves nothing behind it.
+func program(path string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		err := ts.Exec(path, args...)
+		if neg && err == nil {
+			ts.Fatalf("it was expected to fail")
+		}
+		if !neg {
+			ts.Check(err)
+		}
+	}
 }

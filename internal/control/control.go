@@ -50,6 +50,7 @@ type Options struct {
 	Verifier   Verifier
 	Secrets    Secrets
 	Webhooks   Webhooks
+	Profiles   Profiles
 	Upstreams  Upstreams
 	// Region is the server's own, for requests that name none.
 	Region string
@@ -86,6 +87,10 @@ func New(o Options) *Server {
 	mux.Handle("POST /secrets/list", endpoint(s.secrets))
 	mux.Handle("GET /freeze", endpoint(s.frozen))
 	mux.Handle("POST /freeze", endpoint(s.freeze))
+	mux.Handle("POST /signing", endpoint(s.addProfile))
+	mux.Handle("POST /signing/remove", endpoint(s.removeProfile))
+	mux.Handle("POST /signing/list", endpoint(s.profiles))
+	mux.Handle("POST /signing/trust-store", endpoint(s.trustStore))
 	mux.Handle("POST /webhooks", endpoint(s.addWebhook))
 	mux.Handle("POST /webhooks/remove", endpoint(s.removeWebhook))
 	mux.Handle("POST /webhooks/list", endpoint(s.webhooks))
