@@ -54,6 +54,8 @@ func (r *runner) startContainer(ctx context.Context, name string) {
 		case ctx.Err() != nil:
 		case lost(err):
 			r.later(ctx, name)
+		case r.shaken(name):
+			r.anew(ctx, name, id)
 		default:
 			r.m.o.Log.DebugContext(ctx, "a container does not start", "task", t.ARN, "container", name, "error", err)
 			r.failed(name, "CannotStartContainerError: "+plain(err).Error())
@@ -61,6 +63,32 @@ func (r *runner) startContainer(ctx context.Context, name string) {
 		return
 	}
 	r.done(name)
+}
+
+// shaken reports whether the Engine was lost while the container was made or started,
+// and forgets it. Such a container may be one that can never start: an Engine that is
+// killed leaves half of what it needs for it.
+func (r *runner) shaken(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.lostAt[name]
+	delete(r.lostAt, name)
+	return was
+}
+
+// anew removes a container that never ran, for another to be made.
+func (r *runner) anew(ctx context.Context, name, id string) {
+	err := r.m.remove(ctx, id)
+	if err != nil {
+		r.later(ctx, name)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.free(name)
+	if r.state(name).Started.IsZero() {
+		r.state(name).RuntimeID, r.pulled, r.pulling = "", false, false
+	}
 }
 
 // made notes the container that was made, which from now on is the one.
@@ -80,31 +108,42 @@ func cause(err error) string {
 	return "CannotCreateContainerError: " + why
 }
 
-// create makes a container. One of its name is the task's own, from before a crash.
+// create makes a container of the task.
 func (r *runner) create(ctx context.Context, c *machine.Container, from string) (id string, err error) {
-	t := &r.k.Task
 	cfg, host, err := r.configure(ctx, c, from)
 	if err != nil {
 		return "", err
 	}
-	name := containerName(t, c.Name)
 	ctx, cancel := context.WithTimeout(ctx, long)
 	defer cancel()
-	made, err := r.m.engine.ContainerCreate(ctx, cfg, host, nil, nil, name)
-	if errdefs.IsConflict(err) {
+	return r.createNamed(ctx, cfg, host, containerName(&r.k.Task, c.Name))
+}
+
+// createNamed makes a container that has a name of the task's. One that has it already
+// is the task's own, from before a crash.
+func (r *runner) createNamed(ctx context.Context, cfg *container.Config, host *container.HostConfig, name string) (id string, err error) {
+	for {
+		made, err := r.m.engine.ContainerCreate(ctx, cfg, host, nil, nil, name)
+		if err == nil {
+			return made.ID, nil
+		}
+		if !errdefs.IsConflict(err) {
+			return "", plain(err)
+		}
 		v, err := r.m.inspect(ctx, name)
-		if lost(err) {
-			return "", err
-		}
-		if err == nil && v.Config.Labels[labelTask] == t.ARN && v.Config.Labels[labelOwner] == r.m.o.Owner {
+		switch {
+		case errdefs.IsNotFound(err) && ctx.Err() == nil:
+			// The Engine has given the name to a container that it is making, as one that
+			// died had asked it to, or that it is taking away.
+			pause(ctx)
+		case err != nil:
+			return "", plain(err)
+		case v.Config.Labels[labelTask] == r.k.Task.ARN && v.Config.Labels[labelOwner] == r.m.o.Owner:
 			return v.ID, nil
+		default:
+			return "", fmt.Errorf("the name %s is taken by another container", name)
 		}
-		return "", fmt.Errorf("the name %s is taken by another container", name)
 	}
-	if err != nil {
-		return "", plain(err)
-	}
-	return made.ID, nil
 }
 
 // configure says in Docker's terms what a container is to be.

@@ -153,11 +153,18 @@ func (r *runner) needed(name string) bool {
 	})
 }
 
+// free notes that nothing is being done to a container any more. The caller has the
+// lock.
+func (r *runner) free(name string) {
+	delete(r.busy, name)
+	r.freed++
+}
+
 // done ends what was done to a container.
 func (r *runner) done(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.busy, name)
+	r.free(name)
 	delete(r.again, name)
 }
 
@@ -166,7 +173,7 @@ func (r *runner) done(name string) {
 func (r *runner) failed(name, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.busy, name)
+	r.free(name)
 	delete(r.again, name)
 	r.giveUp(name, why)
 }
@@ -192,7 +199,8 @@ func (r *runner) later(ctx context.Context, name string) {
 	pause(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.busy, name)
+	r.free(name)
+	r.lostAt[name] = true
 }
 
 // stopContainer has a container end: by its stop signal, and when that has not helped

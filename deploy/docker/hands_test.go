@@ -53,6 +53,7 @@ func (l *lab) rests(arn string) {
 }
 
 func TestWhatHandsDoToContainersIsMet(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	ctx := t.Context()
 	for _, c := range []struct {
@@ -107,6 +108,7 @@ func TestWhatHandsDoToContainersIsMet(t *testing.T) {
 }
 
 func TestAContainerThatHandsStartAfterItsTaskIsStopped(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	arn := l.start(l.task(essential("app", "wait"), essential("side", "wait")))
 	s := l.becomes(arn, machine.Running)
@@ -214,6 +216,7 @@ func (k *refusing) Image(ctx context.Context, t machine.Task, i machine.Reposito
 }
 
 func TestATaskThatRunsNeedsNoImageAfterARestart(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	k := &refusing{}
 	l.machine.Close()
@@ -251,6 +254,7 @@ func (k *slow) Image(ctx context.Context, t machine.Task, i machine.RepositoryIm
 }
 
 func TestAPullEndsWithItsTask(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	k := &slow{asked: make(chan struct{}, 1), ended: make(chan struct{}, 1)}
 	l.machine.Close()
@@ -273,6 +277,7 @@ func TestAPullEndsWithItsTask(t *testing.T) {
 }
 
 func TestACommandEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	arn := l.start(l.task(essential("app", "wait")))
 	id := l.becomes(arn, machine.Running).Containers[0].RuntimeID

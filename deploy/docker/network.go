@@ -48,7 +48,7 @@ func (r *runner) provision(ctx context.Context) {
 		s := sightOf(v, &r.k.Task, nil)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		delete(r.busy, pauseName)
+		r.free(pauseName)
 		r.hold(s)
 	case ctx.Err() != nil:
 	case lost(err):
@@ -84,7 +84,6 @@ func (r *runner) makePause(ctx context.Context) (v container.InspectResponse, er
 	ctx, cancel := context.WithTimeout(ctx, long)
 	defer cancel()
 	t, engine := &r.k.Task, r.m.engine
-	name := pauseContainer(t)
 	cfg := &container.Config{Image: pauseImage, Labels: r.labels(&machine.Container{Name: pauseName})}
 	host := &container.HostConfig{NetworkMode: "none", Resources: container.Resources{CgroupParent: r.cgroup()}}
 	if t.IpcMode == "task" {
@@ -108,13 +107,14 @@ func (r *runner) makePause(ctx context.Context) (v container.InspectResponse, er
 	if err := r.m.ensurePause(ctx); err != nil {
 		return v, err
 	}
-	if _, err := engine.ContainerCreate(ctx, cfg, host, nil, nil, name); err != nil && !errdefs.IsConflict(err) {
+	id, err := r.createNamed(ctx, cfg, host, pauseContainer(t))
+	if err != nil {
+		return v, err
+	}
+	if err := engine.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
 		return v, plain(err)
 	}
-	if err := engine.ContainerStart(ctx, name, container.StartOptions{}); err != nil {
-		return v, plain(err)
-	}
-	return engine.ContainerInspect(ctx, name)
+	return engine.ContainerInspect(ctx, id)
 }
 
 // merged are the values of both, each once.
@@ -173,6 +173,6 @@ func (r *runner) deprovision(ctx context.Context) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.busy, pauseName)
+	r.free(pauseName)
 	r.k.Pause = ""
 }

@@ -78,6 +78,7 @@ func (l *lab) serveImage(size int64) string {
 }
 
 func TestAnImageOfAnotherRegistryIsPulledWithItsDigest(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	task := l.task(essential("app"))
 	task.Containers[0].Repository, task.Containers[0].Image = nil, l.serveImage(1000)

@@ -25,6 +25,10 @@ type runner struct {
 	k  *kept
 	// busy are containers that something is being done to, by name.
 	busy map[string]bool
+	// freed counts how often it was ended that something was done to a container.
+	freed int
+	// lostAt are containers at which the Engine was lost, by name.
+	lostAt map[string]bool
 	// again are containers that are to be started another time.
 	again map[string]bool
 	// pulling is set from when images are asked for; pulled when they are there.
@@ -36,7 +40,7 @@ type runner struct {
 }
 
 func newRunner(m *Machine, k *kept) *runner {
-	return &runner{m: m, k: k, kicks: make(chan struct{}, 1), busy: map[string]bool{}, again: map[string]bool{}, waited: map[string]time.Time{}}
+	return &runner{m: m, k: k, kicks: make(chan struct{}, 1), busy: map[string]bool{}, again: map[string]bool{}, lostAt: map[string]bool{}, waited: map[string]time.Time{}}
 }
 
 func (r *runner) kick() {
@@ -101,6 +105,9 @@ func (r *runner) ending(code machine.StopCode, why string) {
 
 // look compares the task with its containers and does what is to be done next.
 func (r *runner) look(ctx context.Context, work *sync.WaitGroup) {
+	r.mu.Lock()
+	freed := r.freed
+	r.mu.Unlock()
 	seen, err := r.observe(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -109,6 +116,13 @@ func (r *runner) look(ctx context.Context, work *sync.WaitGroup) {
 		return // the next look is better
 	}
 	r.mu.Lock()
+	if freed != r.freed {
+		// What was seen may be from before something was done, which would be done
+		// again: a container that was started and has ended would run twice. Who did it
+		// asks for another look.
+		r.mu.Unlock()
+		return
+	}
 	before := clone(r.k.State)
 	wasEnding := r.k.Ending
 	for i := range r.k.State.Containers {

@@ -16,6 +16,7 @@ import (
 // What a task definition says of a container is what the program in it finds: these
 // tests ask the program.
 func TestAContainerIsAsItsDefinitionSays(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.privileged = true
 	l.machine.Close()
@@ -111,6 +112,7 @@ func TestAContainerIsAsItsDefinitionSays(t *testing.T) {
 }
 
 func TestLabelsAndTheirOwnerAreOnContainers(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	app := essential("app", "wait")
 	app.Labels = map[string]string{"team": "dock", labelOwner: "somebody", labelTask: "another"}
@@ -126,6 +128,7 @@ func TestLabelsAndTheirOwnerAreOnContainers(t *testing.T) {
 }
 
 func TestPrivilegeIsHadWhereItIsAllowed(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.machine.Close()
 	l.privileged = true
@@ -145,6 +148,7 @@ func TestPrivilegeIsHadWhereItIsAllowed(t *testing.T) {
 }
 
 func TestWhatGivesPowerOverTheMachineIsRefused(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	for what, with := range map[string]func(*machine.Task, *machine.Container){
 		"privileged containers":              func(_ *machine.Task, c *machine.Container) { c.Privileged = true },
@@ -168,6 +172,7 @@ func TestWhatGivesPowerOverTheMachineIsRefused(t *testing.T) {
 }
 
 func TestVolumesAreTheTasksOrShared(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	name := "kept-" + strings.ToLower(t.Name())
 	t.Cleanup(func() { _ = l.engine.VolumeRemove(t.Context(), name, true) })
@@ -205,6 +210,7 @@ func TestVolumesAreTheTasksOrShared(t *testing.T) {
 }
 
 func TestAContainerTakesTheVolumesOfAnotherAndALink(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	web := machine.Container{Name: "web", Command: []string{"write", "/data/x", "serve", "8080", "wait"}, Mounts: []machine.Mount{{Volume: "data", Path: "/data"}}, Essential: true,
 		Health: &machine.HealthCheck{Command: []string{"CMD", "/probe", "get", "http://127.0.0.1:8080/"}, Interval: 500 * time.Millisecond, Timeout: time.Second, Retries: 20}}
@@ -219,6 +225,7 @@ func TestAContainerTakesTheVolumesOfAnotherAndALink(t *testing.T) {
 }
 
 func TestPortsOfTheMachineAreAsAsked(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	static := essential("app", "serve", "8080", "wait")
 	static.Ports = []machine.Port{{ContainerPort: 8080, HostPort: 18987, Protocol: "tcp"}, {ContainerPort: 8080, Protocol: "udp"}}
@@ -265,6 +272,7 @@ func TestPortsOfTheMachineAreAsAsked(t *testing.T) {
 }
 
 func TestATasksLimitHoldsForAllOfItsContainers(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	if l.machine.cgroups == "" {
 		t.Skip("this Engine has no cgroups in which tasks can be limited")
@@ -292,6 +300,7 @@ func TestATasksLimitHoldsForAllOfItsContainers(t *testing.T) {
 }
 
 func TestLogDriversAreDockers(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	app := essential("app", "say", "hello", "wait")
 	app.Log = &machine.Log{Driver: "json-file", Options: map[string]string{"max-size": "1m", "tag": "x"}}

@@ -9,6 +9,7 @@ import (
 )
 
 func TestAnImagesOwnHealthCheckDoesNotCountAndItsStopSignalDoes(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	app := essential("app", "interrupt")
 	app.Repository = &machine.RepositoryImage{Name: "particular"}
@@ -44,6 +45,7 @@ func TestAnImagesOwnHealthCheckDoesNotCountAndItsStopSignalDoes(t *testing.T) {
 }
 
 func TestHealthIsTold(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	app := essential("app", "write", "/tmp/up", "wait")
 	app.Health = &machine.HealthCheck{Command: []string{"CMD", "/probe", "exists", "/tmp/up"}, Interval: 500 * time.Millisecond, Timeout: time.Second, Retries: 2}
@@ -77,6 +79,7 @@ func TestHealthIsTold(t *testing.T) {
 }
 
 func TestATaskGoesOnWithoutWhatIsNotEssential(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	for what, side := range map[string]machine.Container{
 		"exits":            {Name: "side", Command: []string{"exit", "3"}},
@@ -96,6 +99,7 @@ func TestATaskGoesOnWithoutWhatIsNotEssential(t *testing.T) {
 }
 
 func TestConditionsOfOthersAreWaitedFor(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	for _, c := range []struct {
 		condition, first string

@@ -305,17 +305,45 @@ func (m *Machine) Forget(_ context.Context, arn string) error {
 	return nil
 }
 
-// Exec implements machine.Machine: there is nothing to run a command in.
-func (m *Machine) Exec(context.Context, string, string, machine.Exec) (int, error) {
-	return 0, machine.ErrUnknownTask
+// find is the state of a container. Errors: machine.ErrUnknownTask, and
+// machine.ErrUnavailable.
+func (m *Machine) find(arn, container string) (machine.ContainerState, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return machine.ContainerState{}, machine.ErrUnavailable
+	}
+	if t := m.tasks[arn]; t != nil {
+		for _, c := range t.state.Containers {
+			if c.Name == container && c.RuntimeID != "" {
+				return c, nil
+			}
+		}
+	}
+	return machine.ContainerState{}, fmt.Errorf("container %s of task %s: %w", container, arn, machine.ErrUnknownTask)
+}
+
+// Exec implements machine.Machine: every command succeeds at once and writes nothing.
+func (m *Machine) Exec(_ context.Context, arn, container string, _ machine.Exec) (int, error) {
+	c, err := m.find(arn, container)
+	if err == nil && c.Status != machine.Running {
+		err = fmt.Errorf("container %s of task %s does not run", container, arn)
+	}
+	return 0, err
 }
 
 // Logs implements machine.Machine: nothing is written.
-func (m *Machine) Logs(context.Context, string, string, bool, io.Writer) error { return nil }
+func (m *Machine) Logs(_ context.Context, arn, container string, _ bool, _ io.Writer) error {
+	_, err := m.find(arn, container)
+	return err
+}
 
-// Stats implements machine.Machine.
-func (m *Machine) Stats(context.Context, string, string) (json.RawMessage, error) {
-	return nil, machine.ErrUnknownTask
+// Stats implements machine.Machine: nothing is used.
+func (m *Machine) Stats(_ context.Context, arn, container string) (json.RawMessage, error) {
+	if _, err := m.find(arn, container); err != nil {
+		return nil, err
+	}
+	return json.RawMessage("{}"), nil
 }
 
 // Close implements machine.Machine.

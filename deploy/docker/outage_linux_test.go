@@ -134,6 +134,7 @@ func (l *lab) plainTask(containers ...machine.Container) machine.Task {
 }
 
 func TestWhatRanIsToldAfterTheEngineWasRestarted(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		flags []string
@@ -146,6 +147,7 @@ func TestWhatRanIsToldAfterTheEngineWasRestarted(t *testing.T) {
 		{"killed with live-restore", []string{"--live-restore"}, syscall.SIGKILL, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			e := newEngine(t, c.flags...)
 			l := newLabAt(t, e.host())
 			arn, exits := l.start(l.plainTask(essential("app", "wait"))), l.start(l.plainTask(essential("app", "sleep", "2s", "exit", "3")))
@@ -182,6 +184,7 @@ func TestWhatRanIsToldAfterTheEngineWasRestarted(t *testing.T) {
 }
 
 func TestAnEngineThatIsKilledAmidTheStartsOfTasks(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	l := newLabAt(t, e.host())
 	var arns []string
@@ -217,6 +220,7 @@ func TestAnEngineThatIsKilledAmidTheStartsOfTasks(t *testing.T) {
 }
 
 func TestAnEngineThatHangsBlocksNobody(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	l := newLabAt(t, e.host())
 	arn := l.start(l.plainTask(essential("app", "wait")))
@@ -278,6 +282,7 @@ func TestAnEngineThatHangsBlocksNobody(t *testing.T) {
 }
 
 func TestADiskWithoutRoomIsTheReason(t *testing.T) {
+	t.Parallel()
 	folder, err := os.MkdirTemp("", "ddfull")
 	if err != nil {
 		t.Fatal(err)
