@@ -61,6 +61,9 @@ type Operation struct {
 	identify func(ctx context.Context, in any) (*bearer, error)
 }
 
+// Input is the SDK's struct that the operation takes.
+func (o Operation) Input() reflect.Type { return o.input }
+
 // Op makes an operation of a method over the SDK's own structs. needs derives
 // from the input which permissions the call takes; there is no operation without
 // it. An operation that anybody with a valid signature may call returns none.

@@ -2,11 +2,8 @@ package ecrapi
 
 import (
 	"bytes"
-	"context"
-	"crypto/rand"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,11 +16,8 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/opencontainers/go-digest"
 
-	"drydock/auth"
-	"drydock/auth/sigv4"
 	"drydock/auth/throttle"
-	"drydock/awsapi"
-	"drydock/awsapi/constraints"
+	"drydock/awsapi/apitest"
 )
 
 // newServer is the API of newService behind the front, and the SDK's own client
@@ -31,24 +25,9 @@ import (
 func newServer(t *testing.T) (*Service, *ecr.Client, *httptest.Server) {
 	t.Helper()
 	s, _ := newService(t)
-	model := must(constraints.Load("ecr"))(t)
-	service := must(awsapi.NewService(model, s.Operations()))(t)
-	keys := must(auth.NewStaticKeys(auth.Credential{
-		AccessKeyID: "AKIATEST", SecretAccessKey: "secret",
-		Principal: auth.Principal{ARN: auth.RootARN(account), Account: account, UserID: account},
-	}))(t)
-	verifier := must(sigv4.New(keys, time.Now))(t)
-	front := must(awsapi.New(awsapi.Options{
-		Services: []*awsapi.Service{service}, Verifier: verifier, Throttle: held(t), Authorizer: auth.RootOnly{},
-		Log: slog.New(slog.DiscardHandler), Rand: rand.Reader,
-	}))(t)
-	server := httptest.NewServer(front)
-	t.Cleanup(server.Close)
+	server := apitest.NewFront(t, "ecr", s.Operations()).Server(t)
 	client := ecr.New(ecr.Options{
-		Region: region, BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client(), RetryMaxAttempts: 1,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKIATEST", SecretAccessKey: "secret"}, nil
-		}),
+		Region: region, BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client(), RetryMaxAttempts: 1, Credentials: apitest.Credentials(),
 	})
 	return s, client, server
 }

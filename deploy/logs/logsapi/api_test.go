@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http/httptest"
 	"os"
 	"reflect"
 	"slices"
@@ -21,10 +20,8 @@ import (
 	"github.com/aws/smithy-go"
 
 	"drydock/auth"
-	"drydock/auth/sigv4"
-	"drydock/auth/throttle"
 	"drydock/awsapi"
-	"drydock/awsapi/constraints"
+	"drydock/awsapi/apitest"
 	"drydock/deploy/logs"
 	"drydock/storage/blob/disk"
 	"drydock/storage/meta/testdb"
@@ -55,31 +52,23 @@ func refused(t *testing.T, err error, code, says string) {
 	}
 }
 
-// newClient is the SDK's own client of the API behind the front.
-func newClient(t testing.TB) (*cloudwatchlogs.Client, *logs.Store) {
+// newService is the API over an empty store.
+func newService(t testing.TB) (*Service, *logs.Store) {
 	t.Helper()
 	db := testdb.New(t).Open(t)
 	store := must(logs.New(logs.Options{
 		DB: db, Files: must(disk.New(t.TempDir()))(t), Now: time.Now, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}))(t)
-	s := must(New(Options{Store: store, DB: db, Now: time.Now}))(t)
-	service := must(awsapi.NewService(must(constraints.Load("logs"))(t), s.Operations()))(t)
-	keys := must(auth.NewStaticKeys(auth.Credential{
-		AccessKeyID: "AKIATEST", SecretAccessKey: "secret",
-		Principal: auth.Principal{ARN: auth.RootARN(account), Account: account, UserID: account},
-	}))(t)
-	held := must(throttle.New(throttle.Options{Now: time.Now, Refused: func(string) {}}))(t)
-	front := must(awsapi.New(awsapi.Options{
-		Services: []*awsapi.Service{service}, Verifier: must(sigv4.New(keys, time.Now))(t), Throttle: held.Door("aws"), Authorizer: auth.RootOnly{},
-		Log: slog.New(slog.DiscardHandler), Rand: rand.Reader,
-	}))(t)
-	server := httptest.NewServer(front)
-	t.Cleanup(server.Close)
+	return must(New(Options{Store: store, DB: db, Now: time.Now}))(t), store
+}
+
+// newClient is the SDK's own client of the API behind the front.
+func newClient(t testing.TB) (*cloudwatchlogs.Client, *logs.Store) {
+	t.Helper()
+	s, store := newService(t)
+	server := apitest.NewFront(t, "logs", s.Operations()).Server(t)
 	return cloudwatchlogs.New(cloudwatchlogs.Options{
-		Region: region, BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client(), RetryMaxAttempts: 1,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKIATEST", SecretAccessKey: "secret"}, nil
-		}),
+		Region: region, BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client(), RetryMaxAttempts: 1, Credentials: apitest.Credentials(),
 	}), store
 }
 
@@ -363,4 +352,9 @@ func BenchmarkPutLogEvents(b *testing.B) {
 			put(b, c, name, batch)
 		}
 	})
+}
+
+func TestEveryInputThatTheModelForbidsIsRefused(t *testing.T) {
+	s, _ := newService(t)
+	apitest.Violations(t, "logs", s.Operations())
 }

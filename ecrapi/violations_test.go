@@ -1,0 +1,12 @@
+package ecrapi
+
+import (
+	"testing"
+
+	"drydock/awsapi/apitest"
+)
+
+func TestEveryInputThatTheModelForbidsIsRefused(t *testing.T) {
+	s, _ := newService(t)
+	apitest.Violations(t, "ecr", s.Operations())
+}
