@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -16,7 +15,6 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/opencontainers/go-digest"
 
-	"drydock/auth/throttle"
 	"drydock/awsapi/apitest"
 )
 
@@ -200,14 +198,4 @@ func (r recorder) Do(req *http.Request) (*http.Response, error) {
 	}
 	res.Body = io.NopCloser(bytes.NewReader(*r.body))
 	return res, nil
-}
-
-// held holds nobody back.
-func held(t testing.TB) *throttle.Door {
-	t.Helper()
-	th, err := throttle.New(throttle.Options{Now: time.Now, Refused: func(string) {}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return th.Door("test")
 }
