@@ -10,6 +10,8 @@
 //	          called is counted in its access log
 //	replicas  one replica of drydock, then two, on one PostgreSQL database and one
 //	          bucket, each held to a part of one processor (which takes root)
+//	pages     how long a page takes at the start, in the middle and at the end of
+//	          the lists of 100,000 images and of 10,000 repositories
 //	tasks     RunTask beside docker run, on a Docker Engine of its own; and Go
 //	          benchmarks of services and of placement on simulated machines
 //

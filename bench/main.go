@@ -29,7 +29,7 @@ func run(ctx context.Context) (err error) {
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of every measurement")
 	flag.StringVar(&o.dir, "dir", "", "folder to keep the servers' data in while it runs (default: a fresh one in the temporary folder)")
 	flag.StringVar(&o.only, "only", "", "comma-separated beginnings of the names of the rows to measure (default: all)")
-	flag.StringVar(&o.on, "on", "disk,s3,replicas,tasks", "what to measure, comma-separated: servers with blobs on disk, in s3, replicas of drydock on S3 and PostgreSQL, and tasks")
+	flag.StringVar(&o.on, "on", "disk,s3,replicas,pages,tasks", "what to measure, comma-separated: servers with blobs on disk, in s3, replicas of drydock on S3 and PostgreSQL, pages of long lists, and tasks")
 	flag.StringVar(&o.drydock, "drydock", "bin/drydock", "the drydock program")
 	flag.StringVar(&o.stock, "stock", ".cache/bin/registry", "the stock registry program")
 	flag.StringVar(&o.s3, "s3", ".cache/bin/versitygw", "the S3 server's program")
@@ -61,7 +61,7 @@ func run(ctx context.Context) (err error) {
 	for _, on := range []struct {
 		name string
 		run  func(context.Context, options, *largeBlob) error
-	}{{"disk", onDisk}, {"s3", onS3}, {"replicas", onReplicas}, {"tasks", onTasks}} {
+	}{{"disk", onDisk}, {"s3", onS3}, {"replicas", onReplicas}, {"pages", onPages}, {"tasks", onTasks}} {
 		if !o.isOn(on.name) {
 			continue
 		}
