@@ -46,7 +46,7 @@ func newDrydock(o options, p place, replicas int) *server {
 		var cmds []*exec.Cmd
 		for i, address := range s.addresses {
 			data := filepath.Join(p.dir, fmt.Sprintf("drydock-%d", i))
-			cmd := exec.Command(o.drydock, append([]string{"serve", "--data", data, "--listen", address, "--log-level", "error", "--engine", "none"}, more...)...)
+			cmd := exec.Command(o.drydock, append([]string{"serve", "--data", data, "--listen", address, "--log-level", "error", "--image-tags", "none", "--engine", "none"}, more...)...)
 			cmd.Env = env
 			cmds = append(cmds, cmd)
 		}

@@ -85,7 +85,7 @@ func TestDockerSaysThatAQuotaIsUsedUpAndPushesOnceItIsRaised(t *testing.T) {
 		t.Errorf("another tag: %v", err)
 	}
 	var refused smithy.APIError
-	if err := put(manifest+"\n", "v3"); !errors.As(err, &refused) || refused.ErrorCode() != "LimitExceededException" || !strings.Contains(refused.ErrorMessage(), "has a quota of 1 image and holds 1") {
+	if err := put(manifest+"\n", "v3"); !errors.As(err, &refused) || refused.ErrorCode() != "LimitExceededException" || !strings.Contains(refused.ErrorMessage(), "already has the maximum allowed number of images which is '1'") {
 		t.Errorf("another image: %v", err)
 	}
 	quota("remove", holder)

@@ -50,6 +50,7 @@ func exception(err error, a about) error {
 		emptyUpload        *storage.EmptyUploadError
 		tooManyTags        *storage.TooManyTagsError
 		quota              *storage.QuotaError
+		limit              *storage.LimitError
 		lowSpace           *storage.LowSpaceError
 	)
 	switch {
@@ -109,6 +110,8 @@ func exception(err error, a about) error {
 		return &types.TooManyTagsException{Message: sentence("A repository can have at most %d tags", tooManyTags.Max)}
 	case errors.As(err, &quota):
 		return &types.LimitExceededException{Message: text(quota.Error())}
+	case errors.As(err, &limit):
+		return &types.LimitExceededException{Message: text(limit.Error())}
 	case errors.As(err, &lowSpace):
 		return fault(err, lowSpace.Error())
 	case errors.Is(err, storage.ErrFull):

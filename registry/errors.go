@@ -38,6 +38,7 @@ var translations = map[reflect.Type]struct {
 	typeOf[*storage.UploadOffsetError]():       {errcode.ErrorCodeBlobUploadInvalid, http.StatusRequestedRangeNotSatisfiable},
 	typeOf[*storage.UploadTruncatedError]():    {errcode.ErrorCodeBlobUploadInvalid, http.StatusBadRequest},
 	typeOf[*storage.QuotaError]():              {errcode.ErrorCodeDenied, 0},
+	typeOf[*storage.LimitError]():              {errcode.ErrorCodeDenied, 0},
 	typeOf[*storage.LowSpaceError]():           {errcode.ErrorCodeDenied, 0},
 	typeOf[*storage.FrozenError]():             {errcode.ErrorCodeDenied, 0},
 	typeOf[*rangeError]():                      {errcode.ErrorCodeBlobUploadInvalid, http.StatusBadRequest},

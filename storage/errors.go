@@ -36,14 +36,26 @@ func (e *QuotaError) Error() string {
 		holder = fmt.Sprintf("The registry with id '%s'", e.Ref.Account)
 	}
 	if e.Limit.Images > 0 && e.Used.Images+e.More.Images > e.Limit.Images && e.More.Images > 0 {
-		images := "images"
-		if e.Limit.Images == 1 {
-			images = "image"
-		}
-		return fmt.Sprintf("%s has a quota of %d %s and holds %d: delete some, or have the quota raised", holder, e.Limit.Images, images, e.Used.Images)
+		return fmt.Sprintf("%s already has the maximum allowed number of images which is '%d'", holder, e.Limit.Images)
 	}
 	return fmt.Sprintf("%s has a quota of %s and holds %s, so that %s more do not fit: delete images, whose layers count until they are collected, or have the quota raised",
 		holder, bytesize.Format(e.Limit.Bytes), bytesize.Format(e.Used.Bytes), bytesize.Format(e.More.Bytes))
+}
+
+// LimitError says that a registry would have more repositories than it may or, where
+// Tag is set, an image more tags.
+type LimitError struct {
+	Ref   Ref
+	Tag   string
+	Limit int64
+}
+
+func (e *LimitError) Error() string {
+	if e.Tag == "" {
+		return fmt.Sprintf("The registry with id '%s' already has the maximum allowed number of repositories which is '%d'", e.Ref.Account, e.Limit)
+	}
+	return fmt.Sprintf("Adding tag '%s' to an image in the repository with name '%s' in registry with id '%s' exceeds the maximum allowed number of tags per image which is '%d'",
+		e.Tag, e.Ref.Name, e.Ref.Account, e.Limit)
 }
 
 // LowSpaceError says that the disk is nearly full: Free bytes are left, and Least are

@@ -21,6 +21,9 @@ type Amount = meta.Amount
 // Quotas are those of accounts and repositories that have none of their own.
 type Quotas struct {
 	Account, Repository Amount
+	// Repositories is how many a registry, an account in one region, may have, and
+	// Tags how many an image; 0 is any number.
+	Repositories, Tags int64
 }
 
 // Holding is what an account holds or, where Ref has a name, a repository.
@@ -107,6 +110,36 @@ func (r *Registry) discharge(ctx context.Context, q meta.Querier, ref Ref, less 
 		if err := meta.Discharge(ctx, q, scopeOf(c), shard, less); err != nil {
 			return fmt.Errorf("charge %s for less: %w", scopeOf(c), err)
 		}
+	}
+	return nil
+}
+
+// mayCreate checks that a registry has room for one more repository. Errors: *LimitError.
+func (r *Registry) mayCreate(ctx context.Context, q meta.Querier, ref Ref) error {
+	if r.quotas.Repositories == 0 {
+		return nil
+	}
+	full, err := meta.HasRepositories(ctx, q, ref.Account, ref.Region, r.quotas.Repositories)
+	if err != nil {
+		return fmt.Errorf("count the repositories of %s: %w", ref.Account, err)
+	}
+	if full {
+		return &LimitError{Ref: ref, Limit: r.quotas.Repositories}
+	}
+	return nil
+}
+
+// mayTag checks that an image has room for one more tag. Errors: *LimitError.
+func (r *Registry) mayTag(ctx context.Context, q meta.Querier, ref Ref, repository int64, tag, digest string) error {
+	if r.quotas.Tags == 0 {
+		return nil
+	}
+	full, err := meta.HasTags(ctx, q, repository, digest, r.quotas.Tags)
+	if err != nil {
+		return fmt.Errorf("count the tags of an image of %s: %w", ref.Name, err)
+	}
+	if full {
+		return &LimitError{Ref: ref, Tag: tag, Limit: r.quotas.Tags}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drydock/storage/meta"
 )
@@ -161,7 +162,7 @@ func TestAQuotaIsKeptToTheByte(t *testing.T) {
 		if n < 3 && err != nil {
 			t.Fatal(err)
 		}
-		if n == 3 && (!errors.As(err, &refused) || !strings.Contains(err.Error(), "has a quota of 3 images and holds 3: delete some")) {
+		if n == 3 && (!errors.As(err, &refused) || !strings.Contains(err.Error(), "already has the maximum allowed number of images which is '3'")) {
 			t.Errorf("a fourth image: %v", err)
 		}
 	}
@@ -312,5 +313,46 @@ func TestAMiscountIsFoundAndMended(t *testing.T) {
 	}
 	if _, err := e.Recount(t.Context(), Ref{one.Scope, "none"}, true); !errors.As(err, new(*RepositoryUnknownError)) {
 		t.Errorf("what is not there: %v", err)
+	}
+}
+
+func TestARegistryAndAnImageHaveNoMoreThanTheyMay(t *testing.T) {
+	e := newLimited(t, Quotas{Repositories: 2, Tags: 2})
+	one := e.repository(t, "one", Mutability{})
+	e.repository(t, "two", Mutability{})
+	three := Ref{one.Scope, "three"}
+	var limit *LimitError
+	if _, err := e.CreateRepository(t.Context(), three, RepositoryOptions{}); !errors.As(err, &limit) || !strings.HasSuffix(err.Error(), "number of repositories which is '2'") {
+		t.Error(err)
+	}
+	if _, err := e.Repository(t.Context(), three); err == nil {
+		t.Error("the repository was made all the same")
+	}
+	elsewhere := three
+	elsewhere.Region = "eu-south-1"
+	if _, err := e.CreateRepository(t.Context(), elsewhere, RepositoryOptions{}); err != nil {
+		t.Errorf("in another region: %v", err)
+	}
+	first := e.image(t, one, "first", "a", "b")
+	second := e.image(t, one, "second", "c")
+	tag := func(d v1.Descriptor) error {
+		m, err := e.Manifest(t.Context(), one, Reference{Digest: d.Digest})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = e.PutManifest(t.Context(), one, ManifestUpload{Content: m.Content, Tags: []string{"c"}})
+		return err
+	}
+	if err := tag(first); !errors.As(err, &limit) || limit.Tag != "c" {
+		t.Error(err)
+	}
+	if d, err := e.DeleteTag(t.Context(), one, "a"); err != nil || d != first.Digest {
+		t.Errorf("%s, %v", d, err)
+	}
+	if err := tag(first); err != nil {
+		t.Errorf("there is room again: %v", err)
+	}
+	if err := tag(second); err != nil {
+		t.Errorf("and back: %v", err)
 	}
 }

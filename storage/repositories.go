@@ -13,7 +13,7 @@ import (
 	"drydock/storage/meta"
 )
 
-// CreateRepository creates a repository. Errors: *RepositoryExistsError.
+// CreateRepository creates a repository. Errors: *RepositoryExistsError, *LimitError.
 func (r *Registry) CreateRepository(ctx context.Context, ref Ref, o RepositoryOptions) (Repository, error) {
 	var id [8]byte
 	if _, err := io.ReadFull(r.random, id[:]); err != nil {
@@ -32,6 +32,9 @@ func (r *Registry) CreateRepository(ctx context.Context, ref Ref, o RepositoryOp
 		}
 		if err != nil {
 			return fmt.Errorf("create repository %s: %w", ref.Name, err)
+		}
+		if err := r.mayCreate(ctx, q, ref); err != nil {
+			return err
 		}
 		if err := setResourceTags(ctx, q, ref, o.Tags); err != nil {
 			return err

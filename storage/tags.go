@@ -26,7 +26,7 @@ func (r *Registry) Tags(ctx context.Context, ref Ref, after string, limit int) (
 }
 
 // setTag points a tag at a manifest and reports whether that changed anything.
-// Errors: *TagImmutableError.
+// Errors: *TagImmutableError, *LimitError.
 func (r *Registry) setTag(ctx context.Context, q meta.Querier, ref Ref, repo meta.Repository, tag string, d digest.Digest) (bool, error) {
 	old, err := meta.TagDigest(ctx, q, repo.ID, tag)
 	switch {
@@ -37,6 +37,9 @@ func (r *Registry) setTag(ctx context.Context, q meta.Querier, ref Ref, repo met
 		return false, nil
 	case Mutability{repo.Immutable, repo.Except}.Locks(tag):
 		return false, &TagImmutableError{Ref: ref, Tag: tag}
+	}
+	if err := r.mayTag(ctx, q, ref, repo.ID, tag, string(d)); err != nil {
+		return false, err
 	}
 	if err := meta.SetTag(ctx, q, repo.ID, tag, string(d), r.millis()); err != nil {
 		return false, fmt.Errorf("set tag %s of %s: %w", tag, ref.Name, err)

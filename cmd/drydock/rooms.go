@@ -179,7 +179,9 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 		DB: s.db, Blobs: blobs,
 		Now: time.Now, Random: rand.Reader, Log: s.log, UploadExpiry: s.cfg.UploadExpiry,
 		Grace: s.cfg.GCGrace, Trash: s.cfg.GCTrash,
-		Quotas:   storage.Quotas{Account: storage.Amount(s.cfg.AccountQuota), Repository: storage.Amount(s.cfg.RepositoryQuota)},
+		Quotas: storage.Quotas{
+			Account: storage.Amount(s.cfg.AccountQuota), Repository: storage.Amount(s.cfg.RepositoryQuota), Repositories: s.cfg.RegistryRepositories, Tags: s.cfg.ImageTags,
+		},
 		Room:     roomIn(s.cfg),
 		Watchers: watchers(), Wake: r.queues.Wake,
 	})

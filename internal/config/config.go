@@ -58,6 +58,9 @@ type Config struct {
 	// AccountQuota and RepositoryQuota are those of accounts and repositories that
 	// have none of their own.
 	AccountQuota, RepositoryQuota Quota
+	// RegistryRepositories is how many repositories an account may have in a region,
+	// and ImageTags how many tags an image; 0 is any number.
+	RegistryRepositories, ImageTags int64
 	// DiskWatermark is how much of the disk of the data folder is left free.
 	DiskWatermark diskroom.Watermark
 
@@ -109,6 +112,9 @@ func Default(getenv func(string) string) Config {
 		GCGrace:      24 * time.Hour,
 		GCTrash:      7 * 24 * time.Hour,
 		ScrubPeriod:  30 * 24 * time.Hour,
+
+		// Those of AWS.
+		RepositoryQuota: Quota{Images: 100_000}, RegistryRepositories: 100_000, ImageTags: 1000,
 		Engine:       EngineAuto,
 		// So much that a server which has stopped taking in more can still delete,
 		// and not so much of a small disk that nothing could be stored on it.

@@ -42,6 +42,7 @@ func TestWithoutBeingToldAnything(t *testing.T) {
 		Data: "/home/u/.local/share/drydock", Listen: []string{"127.0.0.1:5000"},
 		Account: "123456789012", Region: "us-east-1",
 		LogFormat: "text", LogLevel: "info", UploadExpiry: 24 * time.Hour, GCGrace: 24 * time.Hour, GCTrash: 7 * 24 * time.Hour, ScrubPeriod: 30 * 24 * time.Hour, Engine: EngineAuto,
+		RepositoryQuota: Quota{Images: 100_000}, RegistryRepositories: 100_000, ImageTags: 1000,
 		DiskWatermark: diskroom.Watermark{Bytes: 1 << 30, Percent: 2},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -80,7 +81,7 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 		"registry-host": "aws", "log-format": "json", "log-level": "debug", "allow-plain-http": "true",
 		"tls-cert": "/c", "tls-key": "/k", "pprof": "127.0.0.1:6060", "upload-expiry": "90m", "gc-grace": "2h", "gc-trash": "48h", "scrub-period": "240h",
 		"guardrail": "/g", "iam": "/i", "engine": "unix:///e.sock", "allow-privileged-tasks": "true",
-		"account-quota": "bytes=1.5TiB,images=100000", "repository-quota": "images=7", "disk-watermark": "5%,10GiB",
+		"account-quota": "bytes=1.5TiB,images=100000", "repository-quota": "images=7", "registry-repositories": "8", "image-tags": "none", "disk-watermark": "5%,10GiB",
 	}
 	var args, env []string
 	var file strings.Builder
@@ -101,7 +102,7 @@ func TestEverySettingCanBeToldInAllThreeWays(t *testing.T) {
 		RegistryHost: "aws", LogFormat: "json", LogLevel: "debug", AllowPlainHTTP: true,
 		TLSCert: "/c", TLSKey: "/k", Pprof: "127.0.0.1:6060", UploadExpiry: 90 * time.Minute, GCGrace: 2 * time.Hour, GCTrash: 48 * time.Hour, ScrubPeriod: 240 * time.Hour,
 		Guardrail: "/g", IAM: "/i", Engine: "unix:///e.sock", PrivilegedTasks: true,
-		AccountQuota: Quota{Bytes: 3 << 39, Images: 100000}, RepositoryQuota: Quota{Images: 7},
+		AccountQuota: Quota{Bytes: 3 << 39, Images: 100000}, RepositoryQuota: Quota{Images: 7}, RegistryRepositories: 8,
 		DiskWatermark: diskroom.Watermark{Bytes: 10 << 30, Percent: 5},
 	}
 	for way, read := range map[string]func() (Config, error){

@@ -87,6 +87,30 @@ func quota(name, usage string, field func(*Config) *Quota) setting {
 	}
 }
 
+// count is the setting of how many there may be of something.
+func count(name, usage string, field func(*Config) *int64) setting {
+	return setting{name: name, value: "N", usage: usage + ", or " + noQuota,
+		set: one(func(c *Config, v string) error {
+			if v == noQuota {
+				*field(c) = 0
+				return nil
+			}
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil || n <= 0 {
+				return fmt.Errorf("%q is not a number of one or more, nor %s", v, noQuota)
+			}
+			*field(c) = n
+			return nil
+		}),
+		show: func(c Config) string {
+			if *field(&c) == 0 {
+				return noQuota
+			}
+			return strconv.FormatInt(*field(&c), 10)
+		},
+	}
+}
+
 // quotaNode reads a quota that is a mapping in the file.
 func quotaNode(q *Quota, n *yaml.Node) error {
 	*q = Quota{}

@@ -115,6 +115,8 @@ func settings() []setting {
 			set: one(setScrubPeriod), show: func(c Config) string { return duration(c.ScrubPeriod) }},
 		quota("account-quota", "let each account that has no quota of its own hold no more than this: bytes=100GiB,images=10000", func(c *Config) *Quota { return &c.AccountQuota }),
 		quota("repository-quota", "let each repository that has no quota of its own hold no more than this: bytes=10GiB,images=1000", func(c *Config) *Quota { return &c.RepositoryQuota }),
+		count("registry-repositories", "let each account have no more repositories than this in a region", func(c *Config) *int64 { return &c.RegistryRepositories }),
+		count("image-tags", "let each image have no more tags than this", func(c *Config) *int64 { return &c.ImageTags }),
 		{name: "disk-watermark", value: "ROOM", usage: "take in nothing more while less than this is free on the disk of the data folder: a size such as 10GiB, a part of the disk such as 5%, the smaller of both, or 0",
 			set: one(setWatermark), show: func(c Config) string { return c.DiskWatermark.String() }},
 	}

@@ -64,6 +64,13 @@ func ListRepositories(ctx context.Context, q Querier, account, region, after str
 		WHERE account = $1 AND region = $2 AND name > $3 ORDER BY name LIMIT $4`, account, region, after, limit))
 }
 
+// HasRepositories reports whether a registry has more than so many.
+func HasRepositories(ctx context.Context, q Querier, account, region string, n int64) (bool, error) {
+	var more bool
+	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM repository WHERE account = $1 AND region = $2 ORDER BY name LIMIT 1 OFFSET $3)`, account, region, n).Scan(&more)
+	return more, err
+}
+
 // SetMutability changes which tags may be moved.
 func SetMutability(ctx context.Context, q Querier, repository int64, immutable bool, except []string) error {
 	e, err := encodeStrings(except)

@@ -29,6 +29,13 @@ func ListTags(ctx context.Context, q Querier, repository int64, after string, li
 	return collect(rows, err, scanString)
 }
 
+// HasTags reports whether a manifest has so many tags or more.
+func HasTags(ctx context.Context, q Querier, repository int64, digest string, n int64) (bool, error) {
+	var so bool
+	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tag WHERE repository_id = $1 AND digest = $2 ORDER BY name LIMIT 1 OFFSET $3)`, repository, digest, n-1).Scan(&so)
+	return so, err
+}
+
 // TagsOf lists the tags of one manifest in byte order.
 func TagsOf(ctx context.Context, q Querier, repository int64, digest string) ([]string, error) {
 	rows, err := q.QueryContext(ctx, `SELECT name FROM tag WHERE repository_id = $1 AND digest = $2 ORDER BY name`, repository, digest)
