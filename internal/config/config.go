@@ -115,7 +115,7 @@ func Default(getenv func(string) string) Config {
 
 		// Those of AWS.
 		RepositoryQuota: Quota{Images: 100_000}, RegistryRepositories: 100_000, ImageTags: 1000,
-		Engine:       EngineAuto,
+		Engine: EngineAuto,
 		// So much that a server which has stopped taking in more can still delete,
 		// and not so much of a small disk that nothing could be stored on it.
 		DiskWatermark: diskroom.Watermark{Bytes: 1 << 30, Percent: 2},
