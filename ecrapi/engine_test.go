@@ -20,6 +20,7 @@ import (
 	"drydock/auth"
 	"drydock/auth/policy"
 	"drydock/auth/token"
+	"drydock/ecrapi/scan"
 	"drydock/internal/registryhost"
 	"drydock/storage"
 	"drydock/storage/blob"
@@ -57,7 +58,14 @@ func newService(t *testing.T) (*Service, context.Context) {
 	engine, err := storage.New(t.Context(), storage.Options{
 		DB: db, Blobs: blob.NewStore(blobs),
 		Now: func() time.Time { return now }, Random: rand.Reader,
-		Log: slog.New(slog.DiscardHandler), UploadExpiry: time.Hour,
+		Log: slog.New(slog.DiscardHandler), UploadExpiry: time.Hour, Watchers: []storage.Watcher{scan.Watcher()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scanner, err := scan.New(scan.Options{
+		Engine: engine, DB: db, Folder: filepath.Join(dir, "scan"), Now: func() time.Time { return now },
+		Log: slog.New(slog.DiscardHandler), Wake: func(string) {},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +74,7 @@ func newService(t *testing.T) (*Service, context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Options{Engine: engine, Names: names, Passwords: passwords{}, Policies: policies{}})
+	s, err := New(Options{Engine: engine, Names: names, Passwords: passwords{}, Policies: policies{}, Scanner: scanner})
 	if err != nil {
 		t.Fatal(err)
 	}

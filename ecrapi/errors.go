@@ -141,15 +141,19 @@ func notPushed(e *storage.MissingReferencesError) error {
 }
 
 func imageNotFound(ref storage.Ref, which storage.Reference) error {
+	return &types.ImageNotFoundException{Message: sentence(
+		"The image with imageId %s does not exist within the repository with name '%s' in the registry with id '%s'", imageIDText(which), ref.Name, ref.Account)}
+}
+
+// imageIDText is an image's id as ECR's sentences have it.
+func imageIDText(which storage.Reference) string {
 	null := func(s string) string {
 		if s == "" {
 			return "null"
 		}
 		return s
 	}
-	return &types.ImageNotFoundException{Message: sentence(
-		"The image with imageId {imageDigest:'%s', imageTag:'%s'} does not exist within the repository with name '%s' in the registry with id '%s'",
-		null(which.Digest.String()), null(which.Tag), ref.Name, ref.Account)}
+	return fmt.Sprintf("{imageDigest:'%s', imageTag:'%s'}", null(string(which.Digest)), null(which.Tag))
 }
 
 // referencedByList is the reason for which an image cannot be deleted.

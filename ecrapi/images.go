@@ -78,6 +78,9 @@ func (s *Service) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInpu
 	for _, i := range found {
 		out.ImageDetails = append(out.ImageDetails, detail(ref, i))
 	}
+	if err := s.tellScans(ctx, ref, out.ImageDetails); err != nil {
+		return nil, exception(err, about{ref: ref})
+	}
 	if more {
 		out.NextToken = list.token(found[len(found)-1].Digest.String())
 	}
@@ -112,6 +115,9 @@ func (s *Service) describeImageIDs(ctx context.Context, ref storage.Ref, in *ecr
 			seen[i.Digest] = true
 			out.ImageDetails = append(out.ImageDetails, detail(ref, i))
 		}
+	}
+	if err := s.tellScans(ctx, ref, out.ImageDetails); err != nil {
+		return nil, exception(err, about{ref: ref})
 	}
 	return out, nil
 }

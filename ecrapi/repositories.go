@@ -7,22 +7,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"drydock/awsapi"
+	"drydock/ecrapi/scan"
 	"drydock/internal/registryhost"
 	"drydock/storage"
 )
 
 // CreateRepository makes an empty repository. A setting that nothing here would
-// obey is refused rather than stored: whoever asks for encryption or scanning
-// must not be left to believe that it happens.
+// obey is refused rather than stored: whoever asks for encryption must not be left
+// to believe that it happens.
 func (s *Service) CreateRepository(ctx context.Context, in *ecr.CreateRepositoryInput) (*ecr.CreateRepositoryOutput, error) {
 	ref := refOf(ctx, in.RegistryId, in.RepositoryName)
 	if registryhost.Reserved(ref.Name) {
 		return nil, invalidParameter("repositoryName",
 			"a name that begins with an account id and a region is an address of that account's registry here: choose another first component")
-	}
-	if c := in.ImageScanningConfiguration; c != nil && c.ScanOnPush {
-		return nil, invalidParameter("imageScanningConfiguration",
-			"images are not scanned by this registry: leave scanOnPush out or false")
 	}
 	if c := in.EncryptionConfiguration; c != nil {
 		return nil, invalidParameter("encryptionConfiguration",
@@ -36,11 +33,20 @@ func (s *Service) CreateRepository(ctx context.Context, in *ecr.CreateRepository
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.engine.CreateRepository(ctx, ref, storage.RepositoryOptions{Mutability: m, Tags: tags})
+	o := storage.RepositoryOptions{Mutability: m, Tags: tags}
+	onPush := in.ImageScanningConfiguration != nil && in.ImageScanningConfiguration.ScanOnPush
+	if onPush {
+		document, err := scan.Repository{OnPush: true}.Document()
+		if err != nil {
+			return nil, err
+		}
+		o.Settings = map[string]string{scan.RepositoryKind: document}
+	}
+	r, err := s.engine.CreateRepository(ctx, ref, o)
 	if err != nil {
 		return nil, exception(err, about{ref: ref})
 	}
-	return &ecr.CreateRepositoryOutput{Repository: s.describe(r)}, nil
+	return &ecr.CreateRepositoryOutput{Repository: s.describe(r, onPush)}, nil
 }
 
 // As in IAM, tags at creation take the permission to tag as well; otherwise
@@ -72,9 +78,14 @@ func (s *Service) DescribeRepositories(ctx context.Context, in *ecr.DescribeRepo
 		return nil, exception(err, about{ref: list.ref})
 	}
 	found, more := cut(found, size)
+	// A setting goes with its repository, so those of this page are among the next ones.
+	onPush, err := s.scanner.OnPush(ctx, scope, after[0], len(found))
+	if err != nil {
+		return nil, exception(err, about{ref: list.ref})
+	}
 	out := &ecr.DescribeRepositoriesOutput{Repositories: make([]types.Repository, 0, len(found))}
 	for _, r := range found {
-		out.Repositories = append(out.Repositories, *s.describe(r))
+		out.Repositories = append(out.Repositories, *s.describe(r, onPush[r.Name]))
 	}
 	if more {
 		out.NextToken = list.token(found[len(found)-1].Name)
@@ -101,7 +112,11 @@ func (s *Service) describeNamed(ctx context.Context, in *ecr.DescribeRepositorie
 		if err != nil {
 			return nil, exception(err, about{ref: ref})
 		}
-		out.Repositories = append(out.Repositories, *s.describe(r))
+		own, err := s.scanner.Repository(ctx, ref)
+		if err != nil {
+			return nil, exception(err, about{ref: ref})
+		}
+		out.Repositories = append(out.Repositories, *s.describe(r, own.OnPush))
 	}
 	return out, nil
 }
@@ -124,11 +139,15 @@ func needsDescribeRepositories(ctx context.Context, in *ecr.DescribeRepositories
 // images.
 func (s *Service) DeleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInput) (*ecr.DeleteRepositoryOutput, error) {
 	ref := refOf(ctx, in.RegistryId, in.RepositoryName)
+	own, err := s.scanner.Repository(ctx, ref)
+	if err != nil {
+		return nil, exception(err, about{ref: ref})
+	}
 	r, err := s.engine.DeleteRepository(ctx, ref, in.Force)
 	if err != nil {
 		return nil, exception(err, about{ref: ref})
 	}
-	return &ecr.DeleteRepositoryOutput{Repository: s.describe(r)}, nil
+	return &ecr.DeleteRepositoryOutput{Repository: s.describe(r, own.OnPush)}, nil
 }
 
 func needsDeleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInput) ([]awsapi.Need, error) {
@@ -136,8 +155,9 @@ func needsDeleteRepository(ctx context.Context, in *ecr.DeleteRepositoryInput) (
 }
 
 // describe is a repository as ECR shows it. It says nothing of encryption, of
-// which there is none.
-func (s *Service) describe(r storage.Repository) *types.Repository {
+// which there is none. onPush is its own setting; what the registry says of scans is
+// not told with repositories.
+func (s *Service) describe(r storage.Repository, onPush bool) *types.Repository {
 	created := r.CreatedAt
 	mode, filters := mutabilityAs(r.Mutability)
 	return &types.Repository{
@@ -148,6 +168,6 @@ func (s *Service) describe(r storage.Repository) *types.Repository {
 		CreatedAt:                          &created,
 		ImageTagMutability:                 mode,
 		ImageTagMutabilityExclusionFilters: filters,
-		ImageScanningConfiguration:         &types.ImageScanningConfiguration{ScanOnPush: false},
+		ImageScanningConfiguration:         &types.ImageScanningConfiguration{ScanOnPush: onPush},
 	}
 }

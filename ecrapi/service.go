@@ -22,6 +22,7 @@ import (
 	"drydock/auth"
 	"drydock/awsapi"
 	"drydock/ecrapi/pullthrough"
+	"drydock/ecrapi/scan"
 	"drydock/ecrapi/signing"
 	"drydock/internal/arn"
 	"drydock/internal/registryhost"
@@ -45,6 +46,7 @@ type Options struct {
 	Names     *registryhost.Names
 	Passwords Passwords
 	Policies  Policies
+	Scanner   *scan.Scanner
 	// Cache has the images of other registries fetched. It may be nil: then no rule
 	// can be made or tried.
 	Cache *pullthrough.Cache
@@ -65,6 +67,7 @@ type Service struct {
 	names        *registryhost.Names
 	passwords    Passwords
 	policies     Policies
+	scanner      *scan.Scanner
 	cache        *pullthrough.Cache
 	profiles     *signing.Profiles
 	downloadBase func(account, region string) string
@@ -72,12 +75,12 @@ type Service struct {
 }
 
 // New makes the API. It is an error to leave out the engine, the names, the
-// passwords or the policies.
+// passwords, the policies or the scanner.
 func New(o Options) (*Service, error) {
-	if o.Engine == nil || o.Names == nil || o.Passwords == nil || o.Policies == nil {
-		return nil, errors.New("the ECR API needs a storage engine, registry names, passwords and policies")
+	if o.Engine == nil || o.Names == nil || o.Passwords == nil || o.Policies == nil || o.Scanner == nil {
+		return nil, errors.New("the ECR API needs a storage engine, registry names, passwords, policies and a scanner")
 	}
-	s := &Service{engine: o.Engine, names: o.Names, passwords: o.Passwords, policies: o.Policies, cache: o.Cache, profiles: o.Profiles, downloadBase: o.DownloadBase, pulled: o.Pulled}
+	s := &Service{engine: o.Engine, names: o.Names, passwords: o.Passwords, policies: o.Policies, scanner: o.Scanner, cache: o.Cache, profiles: o.Profiles, downloadBase: o.DownloadBase, pulled: o.Pulled}
 	if s.pulled == nil {
 		s.pulled = func(storage.Ref, digest.Digest, auth.Principal) {}
 	}
@@ -121,6 +124,12 @@ func (s *Service) Operations() []awsapi.Operation {
 		awsapi.Op("DescribePullThroughCacheRules", s.DescribePullThroughCacheRules, needsDescribePullThroughCacheRules),
 		awsapi.Op("DeletePullThroughCacheRule", s.DeletePullThroughCacheRule, needsDeletePullThroughCacheRule),
 		awsapi.Op("ValidatePullThroughCacheRule", s.ValidatePullThroughCacheRule, needsValidatePullThroughCacheRule),
+		awsapi.Op("PutImageScanningConfiguration", s.PutImageScanningConfiguration, needsPutImageScanningConfiguration),
+		awsapi.Op("PutRegistryScanningConfiguration", s.PutRegistryScanningConfiguration, needsPutRegistryScanningConfiguration),
+		awsapi.Op("GetRegistryScanningConfiguration", s.GetRegistryScanningConfiguration, needsGetRegistryScanningConfiguration),
+		awsapi.Op("BatchGetRepositoryScanningConfiguration", s.BatchGetRepositoryScanningConfiguration, needsBatchGetRepositoryScanningConfiguration),
+		awsapi.Op("StartImageScan", s.StartImageScan, needsStartImageScan),
+		awsapi.Op("DescribeImageScanFindings", s.DescribeImageScanFindings, needsDescribeImageScanFindings),
 		awsapi.Op("ListImageReferrers", s.ListImageReferrers, needsListImageReferrers),
 		awsapi.Op("GetAccountSetting", s.GetAccountSetting, needsGetAccountSetting),
 		awsapi.Op("PutAccountSetting", s.PutAccountSetting, needsPutAccountSetting),

@@ -103,9 +103,8 @@ func TestSettingsThatNothingObeysAreRefused(t *testing.T) {
 	s, ctx := &Service{}, asCaller(t.Context())
 	for what, in := range map[string]*ecr.CreateRepositoryInput{
 		"a name that reads as an account and a region": {RepositoryName: aws.String("222233334444.eu-west-1/demo")},
-		"scanning on push":       {ImageScanningConfiguration: &types.ImageScanningConfiguration{ScanOnPush: true}},
-		"encryption with AES256": {EncryptionConfiguration: &types.EncryptionConfiguration{EncryptionType: "AES256"}},
-		"encryption with KMS":    {EncryptionConfiguration: &types.EncryptionConfiguration{EncryptionType: "KMS"}},
+		"encryption with AES256":                       {EncryptionConfiguration: &types.EncryptionConfiguration{EncryptionType: "AES256"}},
+		"encryption with KMS":                          {EncryptionConfiguration: &types.EncryptionConfiguration{EncryptionType: "KMS"}},
 	} {
 		if in.RepositoryName == nil {
 			in.RepositoryName = aws.String("demo")

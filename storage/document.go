@@ -53,6 +53,10 @@ func isForeignType(mediaType string) bool {
 	return false
 }
 
+// Elsewhere reports whether layers of a media type may be kept in another place than a
+// registry.
+func Elsewhere(mediaType string) bool { return isForeignType(mediaType) }
+
 // parseDocument reads a manifest as the OCI image spec and Docker's schema 2
 // describe it. Errors: *ManifestInvalidError.
 func parseDocument(content []byte, declared string) (*document, error) {

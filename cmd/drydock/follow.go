@@ -9,6 +9,7 @@ import (
 	"drydock/auth/servicerole"
 	"drydock/ecrapi/events"
 	"drydock/ecrapi/pulltime"
+	"drydock/ecrapi/scan"
 	"drydock/ecrapi/signing"
 	"drydock/ecrapi/template"
 	"drydock/internal/jobs"
@@ -18,7 +19,7 @@ import (
 // watchers decide what follows from what becomes of images. Each orders jobs of a
 // queue, which is worked off by what its part of the house opens below.
 func watchers() []storage.Watcher {
-	return []storage.Watcher{events.Watcher(rand.Reader), signing.Watcher()}
+	return []storage.Watcher{events.Watcher(rand.Reader), scan.Watcher(), signing.Watcher()}
 }
 
 // workOff has one server at a time do the jobs of a queue.

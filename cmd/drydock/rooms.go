@@ -23,6 +23,7 @@ import (
 	"drydock/ecrapi"
 	"drydock/ecrapi/pullthrough"
 	"drydock/ecrapi/pulltime"
+	"drydock/ecrapi/scan"
 	"drydock/ecrapi/signing"
 	"drydock/internal/config"
 	"drydock/internal/control"
@@ -132,9 +133,13 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, err
 	}
+	scanner, err := r.openScanner(s, engine)
+	if err != nil {
+		return nil, err
+	}
 	r.control = control.New(control.Options{
 		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine, Quotas: engine, Verifier: engine,
-		Secrets: tasks.secrets, Webhooks: hooks, Profiles: profiles, Upstreams: cache, Region: s.cfg.Region, Log: s.log,
+		Secrets: tasks.secrets, Webhooks: hooks, Profiles: profiles, Upstreams: cache, Vulnerabilities: scanner, Region: s.cfg.Region, Log: s.log,
 	})
 	r.sessions, r.closers = tasks.sessions, append(r.closers, tasks.sessions.Close)
 	if tasks.reconciler != nil {
@@ -149,7 +154,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 		return nil, err
 	}
 	r.leased = append(r.leased, leased{leaseOfLogs, events.Run}, leased{leaseOfServices, tasks.scheduler.Run})
-	apis, err := apis(s, engine, access, passwords, tasks, events, pulls, cache, profiles)
+	apis, err := apis(s, engine, access, passwords, tasks, events, pulls, cache, profiles, scanner)
 	if err != nil {
 		return nil, err
 	}
@@ -203,9 +208,9 @@ func (r *rooms) openStorage(ctx context.Context, s site) (*storage.Registry, err
 }
 
 // apis are the AWS APIs that exist here.
-func apis(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks, events *logs.Store, pulls *pulltime.Recorder, cache *pullthrough.Cache, profiles *signing.Profiles) ([]*awsapi.Service, error) {
+func apis(s site, engine *storage.Registry, access *access, passwords *token.Issuer, tasks *tasks, events *logs.Store, pulls *pulltime.Recorder, cache *pullthrough.Cache, profiles *signing.Profiles, scanner *scan.Scanner) ([]*awsapi.Service, error) {
 	ecr, err := ecrapi.New(ecrapi.Options{
-		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, Cache: cache, Profiles: profiles, DownloadBase: s.downloadBase, Pulled: pulls.Pulled,
+		Engine: engine, Names: s.names, Passwords: passwords, Policies: access.authorizer, Scanner: scanner, Cache: cache, Profiles: profiles, DownloadBase: s.downloadBase, Pulled: pulls.Pulled,
 	})
 	if err != nil {
 		return nil, err

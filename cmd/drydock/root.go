@@ -30,7 +30,7 @@ Amazon's SDKs use as they use Amazon's.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(p.serve(), p.env(), p.password(), p.trust(), p.account(), p.policy(), p.audit(), p.token(), p.gc(), p.verify(), p.quota(), p.secret(), p.webhook(), p.signing(), p.freeze(), p.health(), p.runTask(), p.exec(), p.logs(), p.printVersion())
+	root.AddCommand(p.serve(), p.env(), p.password(), p.trust(), p.account(), p.policy(), p.audit(), p.token(), p.gc(), p.verify(), p.quota(), p.secret(), p.webhook(), p.signing(), p.freeze(), p.vulndb(), p.health(), p.runTask(), p.exec(), p.logs(), p.printVersion())
 	root.SetArgs(args)
 	root.SetOut(p.out)
 	root.SetErr(p.err)

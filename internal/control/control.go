@@ -52,6 +52,8 @@ type Options struct {
 	Webhooks   Webhooks
 	Profiles   Profiles
 	Upstreams  Upstreams
+	// Vulnerabilities are those that images are compared with.
+	Vulnerabilities Vulnerabilities
 	// Region is the server's own, for requests that name none.
 	Region string
 	Log    *slog.Logger
@@ -91,6 +93,8 @@ func New(o Options) *Server {
 	mux.Handle("POST /signing/remove", endpoint(s.removeProfile))
 	mux.Handle("POST /signing/list", endpoint(s.profiles))
 	mux.Handle("POST /signing/trust-store", endpoint(s.trustStore))
+	mux.Handle("GET /vulndb", endpoint(s.vulnerabilities))
+	mux.Handle("POST /vulndb", endpoint(s.importVulnerabilities))
 	mux.Handle("POST /webhooks", endpoint(s.addWebhook))
 	mux.Handle("POST /webhooks/remove", endpoint(s.removeWebhook))
 	mux.Handle("POST /webhooks/list", endpoint(s.webhooks))

@@ -60,3 +60,18 @@ func WaitingJobs(ctx context.Context, q Querier, queue string, limit int) (n int
 	err = one(q.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM job WHERE queue = $1 LIMIT $2) AS waiting`, queue, limit), &n)
 	return n, err
 }
+
+// HasJob reports whether a job waits.
+func HasJob(ctx context.Context, q Querier, queue, key string) (waits bool, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM job WHERE queue = $1 AND key = $2)`, queue, key), &waits)
+	return waits, err
+}
+
+// JobsBetween lists the keys of jobs that wait, between two.
+func JobsBetween(ctx context.Context, q Querier, queue, first, last string) ([]string, error) {
+	rows, err := q.QueryContext(ctx, `SELECT key FROM job WHERE queue = $1 AND key BETWEEN $2 AND $3`, queue, first, last)
+	return collect(rows, err, func(rows *sql.Rows) (key string, err error) {
+		err = rows.Scan(&key)
+		return key, err
+	})
+}

@@ -63,6 +63,7 @@ func DeleteManifest(ctx context.Context, q Querier, repository int64, digest str
 		`DELETE FROM manifest_reference WHERE repository_id = $1 AND parent = $2`,
 		`DELETE FROM image_pull WHERE repository_id = $1 AND digest = $2`,
 		`DELETE FROM cached_image WHERE repository_id = $1 AND digest = $2`,
+		`DELETE FROM image_scan WHERE repository_id = $1 AND digest = $2`,
 		`DELETE FROM image_signature WHERE repository_id = $1 AND digest = $2`,
 	} {
 		if _, err := q.ExecContext(ctx, statement, repository, digest); err != nil {

@@ -95,6 +95,7 @@ func DeleteRepository(ctx context.Context, q Querier, repository int64) error {
 		`DELETE FROM incomplete WHERE repository_id = $1`,
 		`DELETE FROM image_pull WHERE repository_id = $1`,
 		`DELETE FROM cached_image WHERE repository_id = $1`,
+		`DELETE FROM image_scan WHERE repository_id = $1`,
 		`DELETE FROM cached_tag WHERE repository_id = $1`,
 		`DELETE FROM image_signature WHERE repository_id = $1`,
 		`DELETE FROM repository WHERE id = $1`,
