@@ -84,7 +84,7 @@ func (w *walk) layer(ctx context.Context, n int, l Layer) error {
 }
 
 // entry looks at one file of a layer.
-func (w *walk) entry(n int, digest string, h *tar.Header, content io.Reader) error {
+func (w *walk) entry(n int, digest string, h *tar.Header, content io.Reader) (err error) {
 	if w.entries++; w.entries > w.bounds.Entries {
 		return &BoundError{fmt.Sprintf("more than %d files", w.bounds.Entries)}
 	}
@@ -123,28 +123,36 @@ func (w *walk) entry(n int, digest string, h *tar.Header, content io.Reader) err
 		if f := w.tree.file(target); f != nil {
 			linked := *f
 			linked.path, linked.layer, linked.layerDigest = name, n, digest
-			if linked.kind = w.kindOf(name, h, f.size); linked.kind != nil {
+			if linked.kind, err = w.kindOf(name, h, f.size); linked.kind != nil {
 				return w.add(&linked)
 			}
+			return err
 		}
 	}
 	return nil
 }
 
-func (w *walk) kindOf(name string, h *tar.Header, size int64) *kind {
+// kindOf is the kind of a file, nil when it is of none or larger than those are that
+// are looked into. Errors: *BoundError for one that has to be.
+func (w *walk) kindOf(name string, h *tar.Header, size int64) (*kind, error) {
 	for i := range w.kinds {
-		if k := &w.kinds[i]; size <= k.most && k.wants(name, h) {
-			return k
+		k := &w.kinds[i]
+		switch {
+		case !k.wants(name, h):
+		case size <= k.most:
+			return k, nil
+		case k.must:
+			return nil, &BoundError{fmt.Sprintf("a list of packages %q of more than %d bytes", name, k.most)}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // file keeps a file if it may name packages.
 func (w *walk) file(n int, digest, name string, h *tar.Header, content io.Reader) error {
-	k := w.kindOf(name, h, h.Size)
+	k, err := w.kindOf(name, h, h.Size)
 	if k == nil {
-		return nil
+		return err
 	}
 	buffered := bufio.NewReaderSize(content, 64<<10)
 	if k.magic != "" {
