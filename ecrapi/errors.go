@@ -35,6 +35,8 @@ func exception(err error, a about) error {
 		repositoryExists   *storage.RepositoryExistsError
 		repositoryNotEmpty *storage.RepositoryNotEmptyError
 		manifestUnknown    *storage.ManifestUnknownError
+		archived           *storage.ArchivedError
+		blobArchived       *storage.BlobArchivedError
 		manifestInvalid    *storage.ManifestInvalidError
 		manifestReferenced *storage.ManifestReferencedError
 		missingReferences  *storage.MissingReferencesError
@@ -64,6 +66,8 @@ func exception(err error, a about) error {
 		return &types.RepositoryAlreadyExistsException{Message: text(repositoryExists.Error())}
 	case errors.As(err, &repositoryNotEmpty):
 		return &types.RepositoryNotEmptyException{Message: text(repositoryNotEmpty.Error())}
+	case errors.As(err, &archived):
+		return &types.ImageNotFoundException{Message: text(archived.Error())}
 	case errors.As(err, &manifestUnknown):
 		return imageNotFound(manifestUnknown.Ref, manifestUnknown.Reference)
 	case errors.As(err, &manifestInvalid):
@@ -87,6 +91,10 @@ func exception(err error, a about) error {
 		return &types.ImageDigestDoesNotMatchException{Message: sentence(
 			"The image with digest '%s' in repository '%s' and registry ID '%s' does not match the image digest calculated from its manifest, '%s'",
 			digestMismatch.Declared, a.ref.Name, a.ref.Account, digestMismatch.Actual)}
+	case errors.As(err, &blobArchived):
+		return &types.LayerInaccessibleException{Message: sentence(
+			"The layer with digest '%s' in the repository with name '%s' in the registry with id '%s' is archived: restore an image that needs it first",
+			blobArchived.Digest, blobArchived.Ref.Name, blobArchived.Ref.Account)}
 	case errors.As(err, &blobUnknown):
 		return &types.LayersNotFoundException{Message: sentence(
 			"The layer with digest '%s' does not exist within the repository with name '%s' in the registry with id '%s'",

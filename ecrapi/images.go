@@ -2,6 +2,7 @@ package ecrapi
 
 import (
 	"context"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
@@ -26,12 +27,9 @@ func (s *Service) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr
 	}
 	size := pageSize(in.MaxResults)
 	last := storage.ImageID{Digest: digest.Digest(after[0]), Tag: after[1]}
-	found, err := s.engine.ImageIDs(ctx, ref, tagStatusOf(f.TagStatus), last, size+1)
+	found, err := s.engine.FilteredImageIDs(ctx, ref, filterOf(f.TagStatus, f.ImageStatus), last, size+1)
 	if err != nil {
 		return nil, exception(err, about{ref: ref})
-	}
-	if !active(f.ImageStatus) {
-		found = nil
 	}
 	found, more := cut(found, size)
 	out := &ecr.ListImagesOutput{ImageIds: make([]types.ImageIdentifier, 0, len(found))}
@@ -66,12 +64,9 @@ func (s *Service) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInpu
 		return nil, err
 	}
 	size := pageSize(in.MaxResults)
-	found, err := s.engine.Images(ctx, ref, tagStatusOf(f.TagStatus), digest.Digest(after[0]), size+1)
+	found, err := s.engine.FilteredImages(ctx, ref, filterOf(f.TagStatus, f.ImageStatus), digest.Digest(after[0]), size+1)
 	if err != nil {
 		return nil, exception(err, about{ref: ref})
-	}
-	if !active(f.ImageStatus) {
-		found = nil
 	}
 	found, more := cut(found, size)
 	out := &ecr.DescribeImagesOutput{ImageDetails: make([]types.ImageDetail, 0, len(found))}
@@ -123,13 +118,16 @@ func (s *Service) describeImageIDs(ctx context.Context, ref storage.Ref, in *ecr
 }
 
 func wanted(i storage.Image, f types.DescribeImagesFilter) bool {
+	if f.ImageStatus != "" && statusOf(string(f.ImageStatus)) != storage.AnyStatus && statusOf(string(f.ImageStatus)) != i.Status {
+		return false // without a filter, whoever names an image means it
+	}
 	switch tagStatusOf(f.TagStatus) {
 	case storage.Tagged:
-		return len(i.Tags) > 0 && active(f.ImageStatus)
+		return len(i.Tags) > 0
 	case storage.Untagged:
-		return len(i.Tags) == 0 && active(f.ImageStatus)
+		return len(i.Tags) == 0
 	}
-	return active(f.ImageStatus)
+	return true
 }
 
 // detail is an image as ECR shows it.
@@ -145,10 +143,10 @@ func detail(ref storage.Ref, i storage.Image) types.ImageDetail {
 		ImageManifestMediaType: text(i.MediaType),
 		ArtifactMediaType:      text(i.ArtifactType),
 		SubjectManifestDigest:  text(i.Subject),
-		ImageStatus:            types.ImageStatusActive,
-	}
-	if !i.PulledAt.IsZero() {
-		d.LastRecordedPullTime = &i.PulledAt
+		ImageStatus:            types.ImageStatus(i.Status),
+		LastRecordedPullTime:   when(i.PulledAt),
+		LastArchivedAt:         when(i.ArchivedAt),
+		LastActivatedAt:        when(i.ActivatedAt),
 	}
 	return d
 }
@@ -167,8 +165,26 @@ func tagStatusOf(t types.TagStatus) storage.TagStatus {
 	return storage.AnyImage
 }
 
-// active reports whether a filter lets active images pass, which all images
-// here are: there is no archive to move them to.
-func active(f types.ImageStatusFilter) bool {
-	return f == "" || f == types.ImageStatusFilterActive || f == types.ImageStatusFilterAny
+// when is a time as ECR shows it, nil for never.
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func filterOf(t types.TagStatus, s types.ImageStatusFilter) storage.ImageFilter {
+	return storage.ImageFilter{Tags: tagStatusOf(t), Status: statusOf(string(s))}
+}
+
+// statusOf is the status that a filter lets pass: where nothing is said that of what
+// can be pulled.
+func statusOf(filter string) storage.ImageStatus {
+	switch filter {
+	case "":
+		return storage.Active
+	case string(types.ImageStatusFilterAny):
+		return storage.AnyStatus
+	}
+	return storage.ImageStatus(filter)
 }

@@ -25,7 +25,8 @@ const (
 	downloadLife = time.Hour
 )
 
-// BatchCheckLayerAvailability tells which layers need not be uploaded.
+// BatchCheckLayerAvailability tells which layers need not be uploaded. Those that are
+// archived do.
 func (s *Service) BatchCheckLayerAvailability(ctx context.Context, in *ecr.BatchCheckLayerAvailabilityInput) (*ecr.BatchCheckLayerAvailabilityOutput, error) {
 	ref := refOf(ctx, in.RegistryId, in.RepositoryName)
 	if _, err := s.engine.Repository(ctx, ref); err != nil {
@@ -50,7 +51,9 @@ func (s *Service) BatchCheckLayerAvailability(ctx context.Context, in *ecr.Batch
 		}
 		layer := types.Layer{LayerDigest: &given, LayerAvailability: types.LayerAvailabilityAvailable}
 		blob, err := s.engine.StatBlob(ctx, ref, d)
-		if unknown := new(storage.BlobUnknownError); errors.As(err, &unknown) {
+		if archived := new(storage.BlobArchivedError); errors.As(err, &archived) {
+			layer.LayerAvailability, layer.LayerSize = types.LayerAvailabilityArchived, &archived.Size
+		} else if unknown := new(storage.BlobUnknownError); errors.As(err, &unknown) {
 			layer.LayerAvailability = types.LayerAvailabilityUnavailable
 		} else if err != nil {
 			return nil, exception(err, about{ref: ref, layer: true})
@@ -178,7 +181,7 @@ func (s *Service) GetDownloadUrlForLayer(ctx context.Context, in *ecr.GetDownloa
 	if !supported(d) {
 		return nil, exception(&storage.DigestInvalidError{Digest: d.String()}, a)
 	}
-	if _, err := s.engine.StatBlob(ctx, ref, d); err != nil {
+	if _, err := s.engine.ReadableBlob(ctx, ref, d); err != nil {
 		return nil, exception(err, a)
 	}
 	resource := arnOf(ref) + "@" + d.String()

@@ -194,8 +194,11 @@ func (f *failure) of(id types.ImageIdentifier) types.ImageFailure {
 // failureOf tells the errors of one image of a batch from those of the batch.
 func (s *Service) failureOf(ctx context.Context, ref storage.Ref, which storage.Reference, err error) (*failure, error) {
 	var unknown *storage.ManifestUnknownError
+	var archived *storage.ArchivedError
 	var referenced *storage.ManifestReferencedError
 	switch {
+	case errors.As(err, &archived):
+		return &failure{types.ImageFailureCodeImageInaccessible, archived.Error()}, nil
 	case errors.As(err, &referenced):
 		return &failure{types.ImageFailureCodeImageReferencedByManifestList, referencedByList(referenced)}, nil
 	case !errors.As(err, &unknown):

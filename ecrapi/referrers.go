@@ -37,19 +37,16 @@ func (s *Service) ListImageReferrers(ctx context.Context, in *ecr.ListImageRefer
 	if in.MaxResults != nil {
 		size = min(size, max(int(*in.MaxResults), 1))
 	}
-	found, err := s.engine.Referrers(ctx, ref, subject, f.ArtifactTypes, digest.Digest(after[0]), size+1)
+	found, err := s.engine.ReferrersOf(ctx, ref, subject, f.ArtifactTypes, statusOf(string(f.ArtifactStatus)), digest.Digest(after[0]), size+1)
 	if err != nil {
 		return nil, exception(err, about{ref: ref})
-	}
-	if f.ArtifactStatus != "" && f.ArtifactStatus != types.ArtifactStatusFilterActive && f.ArtifactStatus != types.ArtifactStatusFilterAny {
-		found = nil
 	}
 	found, more := cut(found, size)
 	out := &ecr.ListImageReferrersOutput{Referrers: make([]types.ImageReferrer, 0, len(found))}
 	for _, d := range found {
 		out.Referrers = append(out.Referrers, types.ImageReferrer{
 			Digest: text(d.Digest), MediaType: text(d.MediaType), ArtifactType: text(d.ArtifactType), Size: &d.Size,
-			Annotations: d.Annotations, ArtifactStatus: types.ArtifactStatusActive,
+			Annotations: d.Annotations, ArtifactStatus: types.ArtifactStatus(d.Status),
 		})
 	}
 	if more {

@@ -136,6 +136,7 @@ func (s *Service) Operations() []awsapi.Operation {
 		awsapi.Op("RegisterPullTimeUpdateExclusion", s.RegisterPullTimeUpdateExclusion, needsRegisterPullTimeUpdateExclusion),
 		awsapi.Op("DeregisterPullTimeUpdateExclusion", s.DeregisterPullTimeUpdateExclusion, needsDeregisterPullTimeUpdateExclusion),
 		awsapi.Op("ListPullTimeUpdateExclusions", s.ListPullTimeUpdateExclusions, needsListPullTimeUpdateExclusions),
+		awsapi.Op("UpdateImageStorageClass", s.UpdateImageStorageClass, needsUpdateImageStorageClass),
 		awsapi.Op("PutSigningConfiguration", s.PutSigningConfiguration, needsPutSigningConfiguration),
 		awsapi.Op("GetSigningConfiguration", s.GetSigningConfiguration, needsGetSigningConfiguration),
 		awsapi.Op("DeleteSigningConfiguration", s.DeleteSigningConfiguration, needsDeleteSigningConfiguration),

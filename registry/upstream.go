@@ -38,8 +38,14 @@ func (h *Handler) findManifest(x *exchange) (storage.Manifest, error) {
 	return m, err
 }
 
-// isMissing tells whether an error says that something is not here.
+// isMissing tells whether an error says that something is not here. What is archived is
+// here.
 func isMissing(err error) bool {
+	var archived *storage.ArchivedError
+	var archivedBlob *storage.BlobArchivedError
+	if errors.As(err, &archived) || errors.As(err, &archivedBlob) {
+		return false
+	}
 	var repository *storage.RepositoryUnknownError
 	var manifest *storage.ManifestUnknownError
 	var blob *storage.BlobUnknownError

@@ -13,8 +13,9 @@ import (
 	"drydock/storage/meta"
 )
 
-// StatBlob finds a blob that a repository holds. Errors:
-// *RepositoryUnknownError, *BlobUnknownError, *DigestInvalidError.
+// StatBlob finds a blob that a repository holds, for those who want to push an image
+// that needs it. Errors: *RepositoryUnknownError, *BlobUnknownError,
+// *DigestInvalidError, and *BlobArchivedError where it has to be pushed to be at hand.
 func (r *Registry) StatBlob(ctx context.Context, ref Ref, d digest.Digest) (Blob, error) {
 	if err := checkDigest(d); err != nil {
 		return Blob{}, err
@@ -26,6 +27,9 @@ func (r *Registry) StatBlob(ctx context.Context, ref Ref, d digest.Digest) (Blob
 	case err != nil:
 		return Blob{}, fmt.Errorf("look for blob %s in %s: %w", d, ref.Name, err)
 	}
+	if err := r.atHand(ctx, ref, d, l); err != nil {
+		return Blob{}, err
+	}
 	if err := r.promise(ctx, ref, d, l); err != nil {
 		return Blob{}, err
 	}
@@ -33,7 +37,8 @@ func (r *Registry) StatBlob(ctx context.Context, ref Ref, d digest.Digest) (Blob
 }
 
 // OpenBlob opens a blob that a repository holds. On disk the reader is an
-// *os.File, unless the blob is small. Errors: as StatBlob; any other, of Fetch and
+// *os.File, unless the blob is small. Errors: as StatBlob, *BlobArchivedError where only
+// images need it that are not active; any other, of Fetch and
 // of reading too, means that the bytes are damaged or out of reach.
 func (r *Registry) OpenBlob(ctx context.Context, ref Ref, d digest.Digest) (io.ReadSeekCloser, Blob, error) {
 	row, err := r.linkedBlob(ctx, ref, d)
@@ -85,14 +90,22 @@ func (r *Registry) linkedBlob(ctx context.Context, ref Ref, d digest.Digest) (me
 	if err := checkDigest(d); err != nil {
 		return meta.Blob{}, err
 	}
-	row, err := meta.LinkedBlob(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, string(d))
+	row, archived, err := meta.LinkedBlob(ctx, r.db.Reader(), ref.Account, ref.Region, ref.Name, string(d))
 	switch {
 	case errors.Is(err, meta.ErrNotFound):
 		return meta.Blob{}, r.absent(ctx, ref, &BlobUnknownError{ref, d})
 	case err != nil:
 		return meta.Blob{}, fmt.Errorf("look for blob %s in %s: %w", d, ref.Name, err)
+	case archived, row.Content == nil && blob.IsCold(row.Location):
+		return meta.Blob{}, &BlobArchivedError{ref, d, row.Size}
 	}
 	return row, nil
+}
+
+// ReadableBlob finds a blob that can be read through a repository. Errors: as OpenBlob.
+func (r *Registry) ReadableBlob(ctx context.Context, ref Ref, d digest.Digest) (Blob, error) {
+	row, err := r.linkedBlob(ctx, ref, d)
+	return Blob{Digest: d, Size: row.Size}, err
 }
 
 // inMemory reads what needs no closing.
@@ -147,12 +160,16 @@ func (r *Registry) MountBlob(ctx context.Context, ref, from Ref, d digest.Digest
 		if _, err := repositoryID(ctx, q, from); err != nil {
 			return err
 		}
-		b.Size, err = meta.LinkedBlobSize(ctx, q, from.Account, from.Region, from.Name, string(d))
+		l, err := meta.FindLink(ctx, q, from.Account, from.Region, from.Name, string(d))
 		if errors.Is(err, meta.ErrNotFound) {
 			return &BlobUnknownError{from, d}
 		}
 		if err != nil {
 			return fmt.Errorf("look for blob %s in %s: %w", d, from.Name, err)
+		}
+		b.Size = l.Size
+		if l.Cold {
+			return &BlobArchivedError{from, d, l.Size}
 		}
 		if err := r.hold(ctx, q, ref, repo, string(d), b.Size); err != nil {
 			return err
@@ -163,8 +180,8 @@ func (r *Registry) MountBlob(ctx context.Context, ref, from Ref, d digest.Digest
 	return b, err
 }
 
-// stored reports whether a blob is recorded as a file and that is there in full.
-// spoilt is the location of one that is recorded and is not.
+// stored reports whether a blob is recorded as a file and that is there in full, and
+// not in the cold tree. spoilt is the location of one that is recorded and is not.
 func (r *Registry) stored(ctx context.Context, d digest.Digest) (there bool, spoilt *string, err error) {
 	b, err := meta.FindFile(ctx, r.db.Reader(), string(d))
 	if errors.Is(err, meta.ErrNotFound) {
@@ -172,6 +189,9 @@ func (r *Registry) stored(ctx context.Context, d digest.Digest) (there bool, spo
 	}
 	if err != nil {
 		return false, nil, fmt.Errorf("look for blob %s: %w", d, err)
+	}
+	if blob.IsCold(b.Location) {
+		return false, &b.Location, nil // what is uploaded takes its place
 	}
 	size, err := r.blobs.Size(ctx, d, b.Location)
 	if errors.Is(err, blob.ErrNotFound) || err == nil && size != b.Size {

@@ -50,6 +50,29 @@ func (r *Registry) reviewLater(ctx context.Context, q meta.Querier, repository i
 	return nil
 }
 
+// atHand makes sure that a blob of which a client is told that it is there is not, or
+// is not about to be, in the cold tree. One that will be looked at, as after a push,
+// does not go there before. Errors: *BlobArchivedError.
+func (r *Registry) atHand(ctx context.Context, ref Ref, d digest.Digest, l meta.Link) error {
+	if l.Cold {
+		return &BlobArchivedError{ref, d, l.Size}
+	}
+	if l.DueAt != 0 {
+		return nil
+	}
+	some, err := meta.HasArchive(ctx, r.db.Reader(), l.RepositoryID)
+	if err == nil && some {
+		some, err = meta.IsArchivedBlob(ctx, r.db.Reader(), l.RepositoryID, string(d))
+	}
+	if err != nil {
+		return fmt.Errorf("look whether blob %s of %s is archived: %w", d, ref.Name, err)
+	}
+	if some {
+		return &BlobArchivedError{ref, d, l.Size}
+	}
+	return nil
+}
+
 // promise sees to it that a blob of which a client is told that it is there stays
 // for long enough to push an image that needs it. Errors:
 // *BlobUnknownError where it has gone meanwhile.
@@ -142,7 +165,7 @@ func (r *Registry) review(ctx context.Context, q meta.Querier, v meta.Review, fr
 	if v.RepositoryID != meta.Everywhere {
 		_, err := meta.ParentOf(ctx, q, v.RepositoryID, v.Digest, false)
 		if err == nil {
-			return 0, 0, nil
+			return 0, 0, r.freezeUnwanted(ctx, q, digest.Digest(v.Digest))
 		}
 		if !errors.Is(err, meta.ErrNotFound) {
 			return 0, 0, fmt.Errorf("look for images that need %s: %w", v.Digest, err)
@@ -157,6 +180,9 @@ func (r *Registry) review(ctx context.Context, q meta.Querier, v meta.Review, fr
 		}
 	}
 	held, err := meta.IsHeld(ctx, q, v.Digest)
+	if err == nil && held {
+		err = r.freezeUnwanted(ctx, q, digest.Digest(v.Digest))
+	}
 	if err != nil || held {
 		return unlinked, 0, err
 	}

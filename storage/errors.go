@@ -109,6 +109,41 @@ func (e *ManifestUnknownError) Error() string {
 	return fmt.Sprintf("Requested image not found: %s:%s", e.Ref.Name, e.Reference)
 }
 
+// ArchivedError says that an image is there and cannot be pulled: it is in the archive,
+// or being brought back. To who does not ask for more it is one that is not there.
+type ArchivedError struct {
+	Ref       Ref
+	Reference Reference
+	Status    ImageStatus
+}
+
+func (e *ArchivedError) Error() string {
+	if e.Status == Activating {
+		return fmt.Sprintf("Requested image %s:%s is being restored from the archive; it can be pulled once that is done", e.Ref.Name, e.Reference)
+	}
+	return fmt.Sprintf("Requested image %s:%s is archived; it has to be restored before it can be pulled", e.Ref.Name, e.Reference)
+}
+
+// Unwrap is what it is to who does not know of archives.
+func (e *ArchivedError) Unwrap() error { return &ManifestUnknownError{e.Ref, e.Reference} }
+
+// BlobArchivedError says that only archived images need a blob, or that it is not at
+// hand since such images alone needed it. To who does not ask for more it is one that
+// is not there.
+type BlobArchivedError struct {
+	Ref    Ref
+	Digest digest.Digest
+	// Size is in bytes.
+	Size int64
+}
+
+func (e *BlobArchivedError) Error() string {
+	return fmt.Sprintf("the layer %s of the repository '%s' is archived", e.Digest, e.Ref.Name)
+}
+
+// Unwrap is what it is to who does not know of archives.
+func (e *BlobArchivedError) Unwrap() error { return &BlobUnknownError{e.Ref, e.Digest} }
+
 // ManifestInvalidError says why a manifest cannot be stored.
 type ManifestInvalidError struct{ Reason string }
 

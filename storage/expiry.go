@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,7 +34,7 @@ func (r *Registry) Run(ctx context.Context) error {
 		if err == nil && wait == 0 {
 			if now-swept >= sweepFilesEvery {
 				swept = now
-				if err := r.sweepFiles(ctx); err != nil && ctx.Err() == nil {
+				if err := errors.Join(r.sweepFiles(ctx), r.sweepCold(ctx)); err != nil && ctx.Err() == nil {
 					r.log.WarnContext(ctx, "could not sweep the files of old uploads", "error", err)
 				}
 			}

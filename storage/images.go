@@ -13,9 +13,14 @@ import (
 
 // Referrers lists the manifests of a repository whose subject is d, by digest,
 // from behind after on, at most limit: those of the artifact types given, or of any
-// where none is. The subject need not exist. Errors: *RepositoryUnknownError,
-// *DigestInvalidError.
+// where none is, and which are active. The subject need not exist. Errors:
+// *RepositoryUnknownError, *DigestInvalidError.
 func (r *Registry) Referrers(ctx context.Context, ref Ref, d digest.Digest, artifactTypes []string, after digest.Digest, limit int) ([]Descriptor, error) {
+	return r.ReferrersOf(ctx, ref, d, artifactTypes, Active, after, limit)
+}
+
+// ReferrersOf is Referrers for those of a status.
+func (r *Registry) ReferrersOf(ctx context.Context, ref Ref, d digest.Digest, artifactTypes []string, s ImageStatus, after digest.Digest, limit int) ([]Descriptor, error) {
 	if err := checkDigest(d); err != nil {
 		return nil, err
 	}
@@ -24,7 +29,7 @@ func (r *Registry) Referrers(ctx context.Context, ref Ref, d digest.Digest, arti
 	if err != nil {
 		return nil, err
 	}
-	rows, err := meta.Referrers(ctx, q, repo, string(d), artifactTypes, string(after), limit)
+	rows, err := meta.Referrers(ctx, q, repo, string(d), artifactTypes, meta.StatusFilter(s), string(after), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the referrers of %s in %s: %w", d, ref.Name, err)
 	}
@@ -32,7 +37,7 @@ func (r *Registry) Referrers(ctx context.Context, ref Ref, d digest.Digest, arti
 	for i, m := range rows {
 		list[i] = Descriptor{
 			Digest: digest.Digest(m.Digest), MediaType: m.MediaType, ArtifactType: m.ArtifactType,
-			Size: int64(len(m.Content)), Annotations: annotations(m.Content),
+			Size: int64(len(m.Content)), Annotations: annotations(m.Content), Status: ImageStatus(m.Status),
 		}
 	}
 	return list, nil
@@ -41,12 +46,17 @@ func (r *Registry) Referrers(ctx context.Context, ref Ref, d digest.Digest, arti
 // ImageIDs lists the manifests of a repository with their tags, by digest, then
 // tag, from behind after on, at most limit. Errors: *RepositoryUnknownError.
 func (r *Registry) ImageIDs(ctx context.Context, ref Ref, s TagStatus, after ImageID, limit int) ([]ImageID, error) {
+	return r.FilteredImageIDs(ctx, ref, ImageFilter{Tags: s}, after, limit)
+}
+
+// FilteredImageIDs is ImageIDs for those that a filter lets pass.
+func (r *Registry) FilteredImageIDs(ctx context.Context, ref Ref, f ImageFilter, after ImageID, limit int) ([]ImageID, error) {
 	q := r.db.Reader()
 	repo, err := repositoryID(ctx, q, ref)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := meta.ListImageIDs(ctx, q, repo, tagFilter(s), meta.ImageID{Digest: string(after.Digest), Tag: after.Tag}, limit)
+	rows, err := meta.ListImageIDs(ctx, q, repo, tagFilter(f.Tags), meta.StatusFilter(f.Status), meta.ImageID{Digest: string(after.Digest), Tag: after.Tag}, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the images of %s: %w", ref.Name, err)
 	}
@@ -60,12 +70,17 @@ func (r *Registry) ImageIDs(ctx context.Context, ref Ref, s TagStatus, after Ima
 // Images describes the images of a repository by digest, from behind after on,
 // at most limit. Errors: *RepositoryUnknownError.
 func (r *Registry) Images(ctx context.Context, ref Ref, s TagStatus, after digest.Digest, limit int) ([]Image, error) {
+	return r.FilteredImages(ctx, ref, ImageFilter{Tags: s}, after, limit)
+}
+
+// FilteredImages is Images for those that a filter lets pass.
+func (r *Registry) FilteredImages(ctx context.Context, ref Ref, f ImageFilter, after digest.Digest, limit int) ([]Image, error) {
 	q := r.db.Reader()
 	repo, err := repositoryID(ctx, q, ref)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := meta.ListImages(ctx, q, repo, tagFilter(s), string(after), limit)
+	rows, err := meta.ListImages(ctx, q, repo, tagFilter(f.Tags), meta.StatusFilter(f.Status), string(after), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the images of %s: %w", ref.Name, err)
 	}
@@ -108,12 +123,18 @@ func describe(ctx context.Context, q meta.Querier, ref Ref, repository int64, ro
 	i := Image{
 		Digest: digest.Digest(row.Digest), MediaType: row.MediaType, ArtifactType: row.ArtifactType,
 		Size: row.ImageSize, PushedAt: time.UnixMilli(row.PushedAt),
-		Tags: tags, Subject: digest.Digest(row.Subject),
-	}
-	if row.PulledAt != 0 {
-		i.PulledAt = time.UnixMilli(row.PulledAt)
+		Tags: tags, Subject: digest.Digest(row.Subject), Status: ImageStatus(row.Status),
+		PulledAt: timeOf(row.PulledAt), ArchivedAt: timeOf(row.ArchivedAt), ActivatedAt: timeOf(row.ActivatedAt),
 	}
 	return i, nil
+}
+
+// timeOf is a time of the records, which have 0 for never.
+func timeOf(millis int64) time.Time {
+	if millis == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(millis)
 }
 
 func tagFilter(s TagStatus) meta.TagFilter {

@@ -59,7 +59,7 @@ func (r *Registry) stillWhole(ctx context.Context, q meta.Querier, ref Ref, repo
 	if !marked {
 		return nil
 	}
-	linked, err := meta.LinkedBlobs(ctx, q, repository, texts(doc.blobs))
+	linked, _, err := meta.LinkedBlobs(ctx, q, repository, texts(doc.blobs))
 	if err != nil {
 		return fmt.Errorf("look for the layers of %s: %w", d, err)
 	}

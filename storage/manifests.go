@@ -11,7 +11,8 @@ import (
 )
 
 // Manifest reads a manifest by tag or digest. Errors: *RepositoryUnknownError,
-// *ManifestUnknownError, *DigestInvalidError.
+// *ManifestUnknownError, *DigestInvalidError, and *ArchivedError for one that is not
+// active.
 func (r *Registry) Manifest(ctx context.Context, ref Ref, which Reference) (Manifest, error) {
 	return r.manifests.Get(r.db, manifestKey{ref, which}, func() (Manifest, error) { return r.readManifest(ctx, ref, which) })
 }
@@ -46,6 +47,9 @@ func (r *Registry) readManifest(ctx context.Context, ref Ref, which Reference) (
 		return Manifest{}, r.absent(ctx, ref, &ManifestUnknownError{ref, which})
 	case err != nil:
 		return Manifest{}, fmt.Errorf("read manifest %s of %s: %w", which, ref.Name, err)
+	}
+	if s := ImageStatus(row.Status); s != Active {
+		return Manifest{}, &ArchivedError{ref, which, s}
 	}
 	m := Manifest{Digest: digest.Digest(row.Digest), MediaType: row.MediaType, Content: row.Content}
 	if row.Incomplete {
@@ -112,7 +116,7 @@ func (r *Registry) putManifest(ctx context.Context, q meta.Querier, ref Ref, m M
 	}
 	if !there {
 		stored.Unchanged = false
-		if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content, m.Cached); err != nil {
+		if queues, err = r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content, m.Cached); err != nil {
 			return stored, nil, err
 		}
 		if m.Cached {
@@ -124,6 +128,11 @@ func (r *Registry) putManifest(ctx context.Context, q meta.Querier, ref Ref, m M
 		if err := r.stillWhole(ctx, q, ref, repo.ID, d, doc); err != nil {
 			return stored, nil, err
 		}
+		revived, woken, err := r.revive(ctx, q, ref, repo.ID, d, false)
+		if err != nil {
+			return stored, nil, err
+		}
+		stored.Unchanged, queues = !revived, woken
 	}
 	for _, t := range m.Tags {
 		moved, err := r.setTag(ctx, q, ref, repo, t, d)
@@ -139,20 +148,21 @@ func (r *Registry) putManifest(ctx context.Context, q meta.Querier, ref Ref, m M
 		Kind: ImagePushed, Ref: ref, Digest: d, Tags: m.Tags, New: !there,
 		MediaType: doc.mediaType, ArtifactType: doc.artifactType, Subject: doc.subject, By: m.By, At: r.now(),
 	}
-	queues, err = r.tell(ctx, q, ref, append([]Change{pushed}, m.Also...)...)
-	return stored, queues, err
+	told, err := r.tell(ctx, q, ref, append([]Change{pushed}, m.Also...)...)
+	return stored, append(queues, told...), err
 }
 
 // insertManifest stores a manifest that is not there yet, once all that it needs
-// is, unless it is cached. Errors: *MissingReferencesError, *QuotaError.
-func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, repository int64, d digest.Digest, doc *document, content []byte, cached bool) error {
-	linked, err := meta.LinkedBlobs(ctx, q, repository, texts(doc.blobs))
+// is, unless it is cached, and returns the queues to be woken. What it needs of the
+// archive is restored. Errors: *MissingReferencesError, *QuotaError.
+func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, repository int64, d digest.Digest, doc *document, content []byte, cached bool) ([]string, error) {
+	linked, cold, err := meta.LinkedBlobs(ctx, q, repository, texts(doc.blobs))
 	if err != nil {
-		return fmt.Errorf("look for the layers of %s: %w", d, err)
+		return nil, fmt.Errorf("look for the layers of %s: %w", d, err)
 	}
 	children, err := meta.ImageSizes(ctx, q, repository, texts(doc.manifests))
 	if err != nil {
-		return fmt.Errorf("look for the images of %s: %w", d, err)
+		return nil, fmt.Errorf("look for the images of %s: %w", d, err)
 	}
 	missing := &MissingReferencesError{Ref: ref}
 	refs := make([]meta.Reference, 0, len(doc.blobs)+len(doc.manifests))
@@ -173,7 +183,7 @@ func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, 
 		refs = append(refs, meta.Reference{Child: string(c), IsManifest: true})
 	}
 	if !cached && len(missing.Blobs)+len(missing.Manifests) > 0 {
-		return missing
+		return nil, missing
 	}
 	err = meta.InsertManifest(ctx, q, meta.Manifest{
 		RepositoryID: repository, Digest: string(d), MediaType: doc.mediaType, ArtifactType: doc.artifactType,
@@ -183,9 +193,16 @@ func (r *Registry) insertManifest(ctx context.Context, q meta.Querier, ref Ref, 
 		err = meta.DropTrashedManifest(ctx, q, repository, string(d))
 	}
 	if err != nil {
-		return fmt.Errorf("store manifest %s in %s: %w", d, ref.Name, err)
+		return nil, fmt.Errorf("store manifest %s in %s: %w", d, ref.Name, err)
 	}
-	return r.charge(ctx, q, ref, Amount{Bytes: int64(len(content)), Images: 1})
+	if err := r.charge(ctx, q, ref, Amount{Bytes: int64(len(content)), Images: 1}); err != nil {
+		return nil, err
+	}
+	if len(doc.manifests) == 0 && !cold {
+		return nil, nil
+	}
+	_, queues, err := r.revive(ctx, q, ref, repository, d, cold)
+	return queues, err
 }
 
 // DeleteManifest deletes a manifest with every tag that points at it. Errors:

@@ -285,6 +285,6 @@ func mayHold(ctx context.Context, q meta.Querier, repository int64, digest strin
 	if digest == "" {
 		return meta.HoldsAsLarge(ctx, q, repository, size)
 	}
-	held, err := meta.LinkedBlobs(ctx, q, repository, []string{digest})
+	held, _, err := meta.LinkedBlobs(ctx, q, repository, []string{digest})
 	return held[digest], err
 }

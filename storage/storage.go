@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"drydock/storage/meta"
 )
 
 // Scope is the account and the region that something belongs to.
@@ -78,6 +80,28 @@ type Manifest struct {
 	Incomplete bool
 }
 
+// ImageStatus says whether an image can be pulled.
+type ImageStatus string
+
+// The values of ImageStatus, as ECR calls them. Only active images can be pulled.
+const (
+	Active ImageStatus = meta.StatusActive
+	// Archived: it is in the archive. Activating: it is being brought back.
+	Archived   ImageStatus = meta.StatusArchived
+	Activating ImageStatus = meta.StatusActivating
+	// AnyStatus is for lists, of images of whatever status.
+	AnyStatus ImageStatus = ""
+)
+
+// StorageClass is where an image is kept.
+type StorageClass string
+
+// The values of StorageClass, as ECR calls them.
+const (
+	Standard StorageClass = "STANDARD"
+	Archive  StorageClass = "ARCHIVE"
+)
+
 // ManifestUpload is a manifest to be stored.
 type ManifestUpload struct {
 	Content []byte
@@ -116,6 +140,7 @@ type Descriptor struct {
 	// Size is the length of the manifest in bytes.
 	Size        int64
 	Annotations map[string]string
+	Status      ImageStatus
 }
 
 // Image is what is known of a manifest as an image.
@@ -134,6 +159,16 @@ type Image struct {
 	// Tags are sorted.
 	Tags    []string
 	Subject digest.Digest
+	Status  ImageStatus
+	// ArchivedAt is when it came into the archive last, and ActivatedAt when it came
+	// out; zero for never.
+	ArchivedAt, ActivatedAt time.Time
+}
+
+// ImageFilter narrows lists of images.
+type ImageFilter struct {
+	Tags   TagStatus
+	Status ImageStatus
 }
 
 // ImageID is one line of a list of images: a manifest with one of its tags, or

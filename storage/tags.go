@@ -11,7 +11,8 @@ import (
 )
 
 // Tags lists the tags of a repository in byte order, from behind after on, at
-// most limit. Errors: *RepositoryUnknownError.
+// most limit; without those of images that are not active. Errors:
+// *RepositoryUnknownError.
 func (r *Registry) Tags(ctx context.Context, ref Ref, after string, limit int) ([]string, error) {
 	q := r.db.Reader()
 	repo, err := repositoryID(ctx, q, ref)

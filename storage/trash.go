@@ -138,6 +138,12 @@ func (r *Registry) deleteDoomed(ctx context.Context) error {
 
 func (r *Registry) deleteIfDoomed(ctx context.Context, d meta.Doomed) error {
 	defer r.files.lock(digest.Digest(d.Digest))()
+	return r.deleteStillDoomed(ctx, d)
+}
+
+// deleteStillDoomed deletes a file that is to be deleted, unless it is a blob's again.
+// The caller has its lock.
+func (r *Registry) deleteStillDoomed(ctx context.Context, d meta.Doomed) error {
 	doomed, err := meta.IsDoomed(ctx, r.db.Reader(), d)
 	if err != nil {
 		return err
@@ -227,7 +233,7 @@ func (r *Registry) undelete(ctx context.Context, q meta.Querier, m meta.TrashedM
 		}
 	}
 	d := digest.Digest(m.Digest)
-	if err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content, false); err != nil {
+	if _, err := r.insertManifest(ctx, q, ref, repo.ID, d, doc, m.Content, false); err != nil {
 		return Change{}, err
 	}
 	change := Change{

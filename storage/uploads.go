@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drydock/storage/blob"
 	"drydock/storage/meta"
 )
 
@@ -137,6 +138,9 @@ func (r *Registry) keep(ctx context.Context, w *uploadWriter, d digest.Digest) e
 		err = r.linkStored(ctx, w, d)
 		if errors.Is(err, errVanished) {
 			there = false
+			if _, spoilt, err = r.stored(ctx, d); err != nil {
+				return err
+			}
 		}
 	}
 	if !there {
@@ -156,7 +160,11 @@ func (r *Registry) keep(ctx context.Context, w *uploadWriter, d digest.Digest) e
 		err = w.file.Cancel(ctx)
 	} else {
 		err = w.file.Tidy(ctx)
-		if spoilt != nil && *spoilt != b.Location {
+		switch {
+		case spoilt == nil || *spoilt == b.Location:
+		case blob.IsCold(*spoilt):
+			err = errors.Join(err, r.deleteStillDoomed(ctx, meta.Doomed{Digest: string(d), Location: *spoilt}))
+		default:
 			err = errors.Join(err, r.blobs.Delete(ctx, d, *spoilt))
 		}
 	}
@@ -192,6 +200,11 @@ func (r *Registry) recordBlob(ctx context.Context, w *uploadWriter, b meta.Blob,
 			if err := meta.KeepFromTrash(ctx, q, b.Digest, b.Location, b.Content == nil); err != nil {
 				return fmt.Errorf("take blob %s out of the trash: %w", b.Digest, err)
 			}
+			if spoilt != nil && blob.IsCold(*spoilt) {
+				if err := meta.DoomFile(ctx, q, meta.Doomed{Digest: b.Digest, Location: *spoilt}); err != nil {
+					return fmt.Errorf("give up the archived bytes of %s: %w", b.Digest, err)
+				}
+			}
 		}
 		return r.link(ctx, q, w, digest.Digest(b.Digest))
 	})
@@ -205,8 +218,8 @@ var errVanished = errors.New("the blob is not stored any more")
 // Errors: errVanished, after which the upload goes on.
 func (r *Registry) linkStored(ctx context.Context, w *uploadWriter, d digest.Digest) error {
 	return r.write(ctx, func(q meta.Querier) error {
-		_, err := meta.FindFile(ctx, q, string(d))
-		if errors.Is(err, meta.ErrNotFound) {
+		b, err := meta.FindFile(ctx, q, string(d))
+		if errors.Is(err, meta.ErrNotFound) || err == nil && blob.IsCold(b.Location) {
 			return errVanished
 		}
 		if err != nil {

@@ -41,7 +41,7 @@ func BenchmarkVerify(b *testing.B) {
 				if err != nil {
 					return err
 				}
-				if err := e.insertManifest(ctx, q, ref, repo, digest.FromBytes(content), doc, content, false); err != nil {
+				if _, err := e.insertManifest(ctx, q, ref, repo, digest.FromBytes(content), doc, content, false); err != nil {
 					return err
 				}
 			}

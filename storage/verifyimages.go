@@ -130,7 +130,7 @@ func isContentOf(content []byte, d string) bool {
 // whether they exist. Whether any is lost it says besides: that problem may be known
 // already.
 func (v *verification) needsBlobs(ctx context.Context, q meta.Querier, repo meta.Repository, image string, doc *document, mend bool) (lost bool, problems []Problem, err error) {
-	linked, err := meta.LinkedBlobs(ctx, q, repo.ID, texts(doc.blobs))
+	linked, _, err := meta.LinkedBlobs(ctx, q, repo.ID, texts(doc.blobs))
 	if err != nil {
 		return false, nil, fmt.Errorf("look for the layers of %s: %w", image, err)
 	}

@@ -127,7 +127,7 @@ func (v *verification) insertAgain(ctx context.Context, q meta.Querier, repo met
 			return false, err
 		}
 	}
-	err = v.r.insertManifest(ctx, q, ref, repo.ID, digest.Digest(m.Digest), doc, m.Content, false)
+	_, err = v.r.insertManifest(ctx, q, ref, repo.ID, digest.Digest(m.Digest), doc, m.Content, false)
 	var missing *MissingReferencesError
 	switch {
 	case errors.As(err, &missing):

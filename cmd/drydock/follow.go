@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 
 	"drydock/auth"
 	"drydock/auth/servicerole"
@@ -49,6 +52,23 @@ func (r *rooms) openSigning(s site, engine *storage.Registry, authorizer auth.Au
 	}
 	r.workOff(signing.Queue, signer.Worker())
 	return profiles, nil
+}
+
+// openArchive has layers moved into the archive and out of it. What is restored does not
+// wait for what is archived.
+func (r *rooms) openArchive(engine *storage.Registry) {
+	work := func(ctx context.Context, err error) error {
+		if errors.Is(err, storage.ErrHopeless) && ctx.Err() == nil {
+			return jobs.GiveUp(err)
+		}
+		return err
+	}
+	r.workOff(storage.ArchiveQueue, jobs.Worker{Do: func(ctx context.Context, j jobs.Job) error {
+		return work(ctx, engine.Freeze(ctx, digest.Digest(j.Key)))
+	}})
+	r.workOff(storage.RestoreQueue, jobs.Worker{AtOnce: 2, Do: func(ctx context.Context, j jobs.Job) error {
+		return work(ctx, engine.Thaw(ctx, j.Document))
+	}})
 }
 
 // openPulls opens what writes down when images are pulled.

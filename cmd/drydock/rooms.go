@@ -129,6 +129,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, err
 	}
+	r.openArchive(engine)
 	profiles, err := r.openSigning(s, engine, authorizer)
 	if err != nil {
 		return nil, err

@@ -30,13 +30,6 @@ const linkedBlob = ` FROM repository r
 		JOIN blob b ON b.digest = l.digest
 		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`
 
-// LinkedBlobSize finds the size in bytes of a blob that a repository holds.
-// Errors: ErrNotFound, be it the repository or the blob that is missing.
-func LinkedBlobSize(ctx context.Context, q Querier, account, region, name, digest string) (size int64, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT b.size`+linkedBlob, account, region, name, digest), &size)
-	return size, err
-}
-
 // Link is a blob that a repository holds.
 type Link struct {
 	RepositoryID int64
@@ -44,26 +37,35 @@ type Link struct {
 	// DueAt is when it is looked at whether the repository needs it, 0 when it
 	// is not.
 	DueAt int64
+	// Cold is set when the blob is a file of the cold tree.
+	Cold bool
 }
 
-// FindLink finds a blob that a repository holds. Errors: as LinkedBlobSize.
+// FindLink finds a blob that a repository holds. Errors: ErrNotFound, be it the
+// repository or the blob that is missing.
 func FindLink(ctx context.Context, q Querier, account, region, name, digest string) (l Link, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT r.id, b.size, COALESCE(v.due_at, 0) FROM repository r
+	err = one(q.QueryRowContext(ctx, `SELECT r.id, b.size, COALESCE(v.due_at, 0), `+isCold+` FROM repository r
 		JOIN blob_link l ON l.repository_id = r.id AND l.digest = $4
 		JOIN blob b ON b.digest = l.digest
 		LEFT JOIN review v ON v.repository_id = r.id AND v.digest = l.digest
-		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, digest), &l.RepositoryID, &l.Size, &l.DueAt)
+		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, digest), &l.RepositoryID, &l.Size, &l.DueAt, &l.Cold)
 	return l, err
 }
 
-// LinkedBlob finds a blob that a repository holds. Errors: as LinkedBlobSize.
-func LinkedBlob(ctx context.Context, q Querier, account, region, name, digest string) (b Blob, err error) {
+// LinkedBlob finds a blob that a repository holds, and whether only images need it
+// that are not active. Errors: as FindLink.
+func LinkedBlob(ctx context.Context, q Querier, account, region, name, digest string) (b Blob, archived bool, err error) {
 	b.Digest = digest
 	held := false
-	err = one(q.QueryRowContext(ctx, `SELECT b.size, b.created_at, b.location, b.content IS NOT NULL, b.content`+linkedBlob, account, region, name, digest),
-		&b.Size, &b.CreatedAt, &b.Location, &held, &b.Content)
+	var repository int64
+	err = one(q.QueryRowContext(ctx, `SELECT r.id, EXISTS (SELECT 1 FROM image_archive a WHERE a.repository_id = r.id AND a.status IN ('ARCHIVED', 'ACTIVATING')),
+		b.size, b.created_at, b.location, b.content IS NOT NULL, b.content`+linkedBlob, account, region, name, digest),
+		&repository, &archived, &b.Size, &b.CreatedAt, &b.Location, &held, &b.Content)
 	b.Content = orEmpty(held, b.Content)
-	return b, err
+	if err == nil && archived { // it may be, and that is rare
+		archived, err = IsArchivedBlob(ctx, q, repository, digest)
+	}
+	return b, archived, err
 }
 
 // orEmpty tells content of no bytes from none, which a driver may give alike.
@@ -113,15 +115,13 @@ const inList = 16
 const inPlaceholders = `($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
 
 // LinkedBlobs returns those of the digests given that a repository holds and that
-// are stored, in any order.
-func LinkedBlobs(ctx context.Context, q Querier, repository int64, digests []string) (map[string]bool, error) {
-	return present(ctx, q, `SELECT l.digest FROM blob_link l JOIN blob b ON b.digest = l.digest
-		WHERE l.repository_id = $1 AND l.digest IN `+inPlaceholders, repository, digests)
-}
-
-// present runs a look-up of digests in portions of inList.
-func present(ctx context.Context, q Querier, query string, repository int64, digests []string) (map[string]bool, error) {
-	found := make(map[string]bool, len(digests))
+// are stored, and reports whether any of them is a file of the cold tree.
+func LinkedBlobs(ctx context.Context, q Querier, repository int64, digests []string) (found map[string]bool, cold bool, err error) {
+	found = make(map[string]bool, len(digests))
+	type held struct {
+		digest string
+		cold   bool
+	}
 	for len(digests) > 0 {
 		n := min(inList, len(digests))
 		args := make([]any, 1, inList+1)
@@ -130,16 +130,21 @@ func present(ctx context.Context, q Querier, query string, repository int64, dig
 			args = append(args, digests[min(i, n-1)])
 		}
 		digests = digests[n:]
-		rows, err := q.QueryContext(ctx, query, args...)
-		list, err := collect(rows, err, scanString)
+		rows, err := q.QueryContext(ctx, `SELECT l.digest, `+isCold+` FROM blob_link l JOIN blob b ON b.digest = l.digest
+			WHERE l.repository_id = $1 AND l.digest IN `+inPlaceholders, args...)
+		list, err := collect(rows, err, func(rows *sql.Rows) (h held, err error) {
+			err = rows.Scan(&h.digest, &h.cold)
+			return h, err
+		})
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		for _, d := range list {
-			found[d] = true
+		for _, h := range list {
+			found[h.digest] = true
+			cold = cold || h.cold
 		}
 	}
-	return found, nil
+	return found, cold, nil
 }
 
 func scanString(rows *sql.Rows) (s string, err error) {

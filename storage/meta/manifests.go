@@ -20,7 +20,11 @@ type Manifest struct {
 	PushedAt  int64
 	// PulledAt is when it was last pulled, 0 where no pull is known. Lists have it.
 	PulledAt int64
-	Content  []byte
+	// Status is StatusActive or another; ArchivedAt and ActivatedAt are when it came
+	// into the archive and out of it last, 0 for never. Only lists have the times.
+	Status                  string
+	ArchivedAt, ActivatedAt int64
+	Content                 []byte
 	// Incomplete is set when it is marked as an image of which something was lost.
 	Incomplete bool
 }
@@ -65,6 +69,7 @@ func DeleteManifest(ctx context.Context, q Querier, repository int64, digest str
 		`DELETE FROM cached_image WHERE repository_id = $1 AND digest = $2`,
 		`DELETE FROM image_scan WHERE repository_id = $1 AND digest = $2`,
 		`DELETE FROM image_signature WHERE repository_id = $1 AND digest = $2`,
+		`DELETE FROM image_archive WHERE repository_id = $1 AND digest = $2`,
 	} {
 		if _, err := q.ExecContext(ctx, statement, repository, digest); err != nil {
 			return 0, err
@@ -105,28 +110,31 @@ func ImageSizes(ctx context.Context, q Querier, repository int64, digests []stri
 }
 
 // ManifestByTag reads the digest, media type and content of what a tag points at,
-// and whether it is marked as incomplete. Errors: ErrNotFound, whatever of
+// whether it is marked as incomplete, and its status. Errors: ErrNotFound, whatever of
 // repository, tag and manifest is missing.
 func ManifestByTag(ctx context.Context, q Querier, account, region, name, tag string) (m Manifest, err error) {
-	err = one(q.QueryRowContext(ctx, `SELECT r.id, m.digest, m.media_type, m.content,`+marked+` FROM repository r
+	err = one(q.QueryRowContext(ctx, `SELECT r.id, m.digest, m.media_type, m.content,`+marked+status+` FROM repository r
 		JOIN tag t ON t.repository_id = r.id AND t.name = $4
 		JOIN manifest m ON m.repository_id = r.id AND m.digest = t.digest
 		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, tag),
-		&m.RepositoryID, &m.Digest, &m.MediaType, &m.Content, &m.Incomplete)
+		&m.RepositoryID, &m.Digest, &m.MediaType, &m.Content, &m.Incomplete, &m.Status)
 	return m, err
 }
 
-const marked = ` EXISTS (SELECT 1 FROM incomplete i WHERE i.repository_id = r.id AND i.digest = m.digest)`
+const (
+	marked = ` EXISTS (SELECT 1 FROM incomplete i WHERE i.repository_id = r.id AND i.digest = m.digest)`
+	status = `, COALESCE((SELECT a.status FROM image_archive a WHERE a.repository_id = r.id AND a.digest = m.digest), 'ACTIVE')`
+)
 
 // ManifestByDigest reads the media type and content of a manifest, and whether it
-// is marked as incomplete. Errors: ErrNotFound, whatever of repository and manifest
+// is marked as incomplete, and its status. Errors: ErrNotFound, whatever of repository and manifest
 // is missing.
 func ManifestByDigest(ctx context.Context, q Querier, account, region, name, digest string) (m Manifest, err error) {
 	m.Digest = digest
-	err = one(q.QueryRowContext(ctx, `SELECT r.id, m.media_type, m.content,`+marked+` FROM repository r
+	err = one(q.QueryRowContext(ctx, `SELECT r.id, m.media_type, m.content,`+marked+status+` FROM repository r
 		JOIN manifest m ON m.repository_id = r.id AND m.digest = $4
 		WHERE r.account = $1 AND r.region = $2 AND r.name = $3`, account, region, name, digest),
-		&m.RepositoryID, &m.MediaType, &m.Content, &m.Incomplete)
+		&m.RepositoryID, &m.MediaType, &m.Content, &m.Incomplete, &m.Status)
 	return m, err
 }
 
@@ -141,22 +149,26 @@ func ParentOf(ctx context.Context, q Querier, repository int64, child string, is
 // Referrers lists the manifests whose subject is the digest given, by digest,
 // from behind after on, at most limit. Without artifact types those of any are
 // listed.
-func Referrers(ctx context.Context, q Querier, repository int64, subject string, artifactTypes []string, after string, limit int) ([]Manifest, error) {
+func Referrers(ctx context.Context, q Querier, repository int64, subject string, artifactTypes []string, s StatusFilter, after string, limit int) ([]Manifest, error) {
+	is, err := s.condition()
+	if err != nil {
+		return nil, err
+	}
 	args := []any{repository, subject, after, limit}
 	var which strings.Builder
 	for i, t := range artifactTypes {
-		which.WriteString([]string{` AND artifact_type IN (`, `, `}[min(i, 1)])
+		which.WriteString([]string{` AND m.artifact_type IN (`, `, `}[min(i, 1)])
 		args = append(args, t)
 		fmt.Fprintf(&which, "$%d", len(args))
 	}
 	if len(artifactTypes) > 0 {
 		which.WriteByte(')')
 	}
-	rows, err := q.QueryContext(ctx, `SELECT digest, media_type, artifact_type, content FROM manifest
-		WHERE repository_id = $1 AND subject = $2 AND digest > $3`+which.String()+`
-		ORDER BY digest LIMIT $4`, args...)
+	rows, err := q.QueryContext(ctx, `SELECT m.digest, m.media_type, m.artifact_type, m.content, COALESCE(a.status, 'ACTIVE') FROM manifest m`+archiveOfM+`
+		WHERE m.repository_id = $1 AND m.subject = $2 AND m.digest > $3`+which.String()+is+`
+		ORDER BY m.digest LIMIT $4`, args...)
 	return collect(rows, err, func(rows *sql.Rows) (m Manifest, err error) {
-		err = rows.Scan(&m.Digest, &m.MediaType, &m.ArtifactType, &m.Content)
+		err = rows.Scan(&m.Digest, &m.MediaType, &m.ArtifactType, &m.Content, &m.Status)
 		return m, err
 	})
 }

@@ -98,6 +98,7 @@ func DeleteRepository(ctx context.Context, q Querier, repository int64) error {
 		`DELETE FROM image_scan WHERE repository_id = $1`,
 		`DELETE FROM cached_tag WHERE repository_id = $1`,
 		`DELETE FROM image_signature WHERE repository_id = $1`,
+		`DELETE FROM image_archive WHERE repository_id = $1`,
 		`DELETE FROM repository WHERE id = $1`,
 	} {
 		if _, err := q.ExecContext(ctx, statement, repository); err != nil {

@@ -60,7 +60,7 @@ func bytesBack(t *testing.T, db meta.DB) {
 		return nil
 	}))
 	for digest, want := range contents {
-		got, err := meta.LinkedBlob(ctx, db.Reader(), "1", "r", "n", digest)
+		got, _, err := meta.LinkedBlob(ctx, db.Reader(), "1", "r", "n", digest)
 		must(t, err)
 		if !bytes.Equal(got.Content, want) || (got.Content == nil) != (want == nil) {
 			t.Errorf("%s: %v, want %v", digest, got.Content, want)
