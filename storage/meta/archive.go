@@ -133,23 +133,23 @@ func DoomFile(ctx context.Context, q Querier, d Doomed) error {
 // StatusFilter narrows lists of images; empty for all.
 type StatusFilter string
 
-// condition is that of a filter, where image_archive is joined as a. Errors: of one that
+// walk is how to go through what a filter lets pass, of a repository $1 and of the table
+// t by digest: from which tables, on what condition, and the column of the digest that
+// an index goes along. Few images are in the archive, or few are not: so what is there
+// is looked for in image_archive, and what is not among all. Errors: of a status that
 // there is not.
-func (f StatusFilter) condition() (string, error) {
+func (f StatusFilter) walk(table, t string) (from, where, key string, err error) {
+	from = table + ` ` + t + ` LEFT JOIN image_archive a ON a.repository_id = ` + t + `.repository_id AND a.digest = ` + t + `.digest`
+	where, key = t+`.repository_id = $1`, t+`.digest`
 	switch f {
 	case "":
-		return "", nil
+		return from, where, key, nil
 	case StatusActive:
-		return ` AND (a.status IS NULL OR a.status = 'ACTIVE')`, nil
+		return from, where + ` AND (a.status IS NULL OR a.status = 'ACTIVE')`, key, nil
 	case StatusArchived, StatusActivating:
-		return ` AND a.status = '` + string(f) + `'`, nil
+		// CROSS JOIN is how SQLite is told where to begin.
+		return `image_archive a CROSS JOIN ` + table + ` ` + t, `a.repository_id = $1 AND a.status = '` + string(f) + `' AND ` +
+			t + `.repository_id = a.repository_id AND ` + t + `.digest = a.digest`, `a.digest`, nil
 	}
-	return "", fmt.Errorf("there is no status %q of images", string(f))
+	return "", "", "", fmt.Errorf("there is no status %q of images", string(f))
 }
-
-// archiveOfM joins the status of the manifest m, and archiveOfT that of what the tag t
-// points at.
-const (
-	archiveOfM = ` LEFT JOIN image_archive a ON a.repository_id = m.repository_id AND a.digest = m.digest`
-	archiveOfT = ` LEFT JOIN image_archive a ON a.repository_id = t.repository_id AND a.digest = t.digest`
-)

@@ -23,7 +23,11 @@ type ImageID struct {
 // ListImageIDs lists manifests with their tags by digest, then tag, from behind
 // after on, at most limit.
 func ListImageIDs(ctx context.Context, q Querier, repository int64, f TagFilter, s StatusFilter, after ImageID, limit int) ([]ImageID, error) {
-	is, err := s.condition()
+	table, t := "manifest", "m"
+	if f == TaggedOnly {
+		table, t = "tag", "t"
+	}
+	from, where, key, err := s.walk(table, t)
 	if err != nil {
 		return nil, err
 	}
@@ -31,19 +35,16 @@ func ListImageIDs(ctx context.Context, q Querier, repository int64, f TagFilter,
 	var rows *sql.Rows
 	switch f {
 	case TaggedOnly:
-		rows, err = q.QueryContext(ctx, `SELECT t.digest, t.name FROM tag t`+archiveOfT+`
-			WHERE t.repository_id = $1 AND (t.digest, t.name) > ($2, $3)`+is+`
-			ORDER BY t.digest, t.name LIMIT $4`, repository, after.Digest, after.Tag, limit)
+		rows, err = q.QueryContext(ctx, `SELECT t.digest, t.name FROM `+from+` WHERE `+where+`
+			AND `+key+` >= $2 AND (`+key+`, t.name) > ($2, $3) ORDER BY `+key+`, t.name LIMIT $4`, repository, after.Digest, after.Tag, limit)
 	case UntaggedOnly:
-		rows, err = q.QueryContext(ctx, `SELECT m.digest, '' FROM manifest m`+archiveOfM+`
-			WHERE m.repository_id = $1 AND m.digest > $2
-			AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)`+is+`
-			ORDER BY m.digest LIMIT $3`, repository, after.Digest, limit)
+		rows, err = q.QueryContext(ctx, `SELECT m.digest, '' FROM `+from+` WHERE `+where+` AND `+key+` > $2 AND NOT `+isTagged+`
+			ORDER BY `+key+` LIMIT $3`, repository, after.Digest, limit)
 	default:
-		rows, err = q.QueryContext(ctx, `SELECT m.digest, COALESCE(t.name, '') FROM manifest m
-			LEFT JOIN tag t ON t.repository_id = m.repository_id AND t.digest = m.digest`+archiveOfM+`
-			WHERE m.repository_id = $1 AND m.digest >= $2 AND (m.digest > $2 OR t.name > $3)`+is+`
-			ORDER BY m.digest, t.name LIMIT $4`, repository, after.Digest, after.Tag, limit)
+		rows, err = q.QueryContext(ctx, `SELECT m.digest, COALESCE(t.name, '') FROM `+from+`
+			LEFT JOIN tag t ON t.repository_id = m.repository_id AND t.digest = m.digest
+			WHERE `+where+` AND `+key+` >= $2 AND (`+key+` > $2 OR t.name > $3)
+			ORDER BY `+key+`, t.name LIMIT $4`, repository, after.Digest, after.Tag, limit)
 	}
 	return collect(rows, err, func(rows *sql.Rows) (id ImageID, err error) {
 		err = rows.Scan(&id.Digest, &id.Tag)
@@ -51,33 +52,38 @@ func ListImageIDs(ctx context.Context, q Querier, repository int64, f TagFilter,
 	})
 }
 
+// isTagged is the condition that the manifest m has a tag.
+const isTagged = `EXISTS (SELECT 1 FROM tag t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)`
+
 // ListImages lists manifests, without their content, by digest, from behind
 // after on, at most limit.
 func ListImages(ctx context.Context, q Querier, repository int64, f TagFilter, s StatusFilter, after string, limit int) ([]Manifest, error) {
-	is, err := s.condition()
+	from, where, key, err := s.walk("manifest", "m")
 	if err != nil {
 		return nil, err
 	}
-	const tagged = `EXISTS (SELECT 1 FROM tag t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)`
 	switch f {
 	case TaggedOnly:
-		is += ` AND ` + tagged
+		where += ` AND ` + isTagged
 	case UntaggedOnly:
-		is += ` AND NOT ` + tagged
+		where += ` AND NOT ` + isTagged
 	}
-	query := selectImages + ` AND m.digest > $2` + is + ` ORDER BY m.digest LIMIT $3`
-	return images(q.QueryContext(ctx, query, repository, after, limit))
+	return images(q.QueryContext(ctx, `SELECT `+imageColumns+` FROM `+from+` WHERE `+where+` AND `+key+` > $2 ORDER BY `+key+` LIMIT $3`,
+		repository, after, limit))
 }
 
 // FindImage finds a manifest, without its content. Errors: ErrNotFound.
 func FindImage(ctx context.Context, q Querier, repository int64, digest string) (Manifest, error) {
-	return first(images(q.QueryContext(ctx, selectImages+` AND m.digest = $2`, repository, digest)))
+	from, where, key, err := StatusFilter("").walk("manifest", "m")
+	if err != nil {
+		return Manifest{}, err
+	}
+	return first(images(q.QueryContext(ctx, `SELECT `+imageColumns+` FROM `+from+` WHERE `+where+` AND `+key+` = $2`, repository, digest)))
 }
 
-const selectImages = `SELECT m.digest, m.media_type, m.artifact_type, m.subject, m.image_size, m.pushed_at,
+const imageColumns = `m.digest, m.media_type, m.artifact_type, m.subject, m.image_size, m.pushed_at,
 	COALESCE((SELECT p.pulled_at FROM image_pull p WHERE p.repository_id = m.repository_id AND p.digest = m.digest), 0),
-	COALESCE(a.status, 'ACTIVE'), COALESCE(a.archived_at, 0), COALESCE(a.activated_at, 0)
-	FROM manifest m` + archiveOfM + ` WHERE m.repository_id = $1`
+	COALESCE(a.status, 'ACTIVE'), COALESCE(a.archived_at, 0), COALESCE(a.activated_at, 0)`
 
 func images(rows *sql.Rows, err error) ([]Manifest, error) {
 	return collect(rows, err, func(rows *sql.Rows) (m Manifest, err error) {

@@ -150,7 +150,8 @@ func ParentOf(ctx context.Context, q Querier, repository int64, child string, is
 // from behind after on, at most limit. Without artifact types those of any are
 // listed.
 func Referrers(ctx context.Context, q Querier, repository int64, subject string, artifactTypes []string, s StatusFilter, after string, limit int) ([]Manifest, error) {
-	is, err := s.condition()
+	// By subject there are few: all of them are gone through.
+	from, where, _, err := s.walk("manifest", "m")
 	if err != nil {
 		return nil, err
 	}
@@ -164,8 +165,8 @@ func Referrers(ctx context.Context, q Querier, repository int64, subject string,
 	if len(artifactTypes) > 0 {
 		which.WriteByte(')')
 	}
-	rows, err := q.QueryContext(ctx, `SELECT m.digest, m.media_type, m.artifact_type, m.content, COALESCE(a.status, 'ACTIVE') FROM manifest m`+archiveOfM+`
-		WHERE m.repository_id = $1 AND m.subject = $2 AND m.digest > $3`+which.String()+is+`
+	rows, err := q.QueryContext(ctx, `SELECT m.digest, m.media_type, m.artifact_type, m.content, COALESCE(a.status, 'ACTIVE') FROM `+from+`
+		WHERE `+where+` AND m.subject = $2 AND m.digest > $3`+which.String()+`
 		ORDER BY m.digest LIMIT $4`, args...)
 	return collect(rows, err, func(rows *sql.Rows) (m Manifest, err error) {
 		err = rows.Scan(&m.Digest, &m.MediaType, &m.ArtifactType, &m.Content, &m.Status)

@@ -25,8 +25,11 @@ func DeleteTag(ctx context.Context, q Querier, repository int64, tag string) err
 // ListTags lists the names of tags in byte order, from behind after on, at most
 // limit: without those of images that are not active.
 func ListTags(ctx context.Context, q Querier, repository int64, after string, limit int) ([]string, error) {
-	rows, err := q.QueryContext(ctx, `SELECT t.name FROM tag t`+archiveOfT+`
-		WHERE t.repository_id = $1 AND t.name > $2 AND (a.status IS NULL OR a.status = 'ACTIVE') ORDER BY t.name LIMIT $3`, repository, after, limit)
+	from, where, _, err := StatusFilter(StatusActive).walk("tag", "t")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.QueryContext(ctx, `SELECT t.name FROM `+from+` WHERE `+where+` AND t.name > $2 ORDER BY t.name LIMIT $3`, repository, after, limit)
 	return collect(rows, err, scanString)
 }
 
