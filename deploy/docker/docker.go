@@ -155,7 +155,15 @@ func (m *Machine) removeStrays(ctx context.Context, found []*kept) error {
 	}
 	for _, c := range list {
 		if i := slices.IndexFunc(found, func(k *kept) bool { return k.Task.ARN == c.Labels[labelTask] }); i >= 0 {
-			found[i].recognise(c.Labels[labelContainer], c.ID)
+			// The Engine lists containers that it is only making, as a server that died had
+			// asked it to, and knows nothing of them when it is asked for one. Such a one is
+			// found by its name when it is there.
+			switch _, err := m.inspect(ctx, c.ID); {
+			case err == nil:
+				found[i].recognise(c.Labels[labelContainer], c.ID)
+			case !errdefs.IsNotFound(err):
+				return fmt.Errorf("look at container %s: %w", c.ID, reach(err))
+			}
 			continue
 		}
 		m.o.Log.WarnContext(ctx, "a container belongs to no task and is removed", "container", c.ID, "task", c.Labels[labelTask])
