@@ -124,13 +124,13 @@ func (s *Service) place(ctx context.Context, q meta.Querier, p *launch.Parts, wa
 	if fleet.Len() == 0 {
 		return nil, nil, invalidParameter("No Container Instances were found in your cluster.")
 	}
-	got, err := placement.Place(fleet, want, s.chance)
+	got, err := placement.PlaceShares(fleet, want, p.Shares, nil, s.chance)
 	if err != nil {
 		return nil, nil, fmt.Errorf("place tasks: %w", err)
 	}
 	var tasks []record.Task
 	for _, at := range got.Placed {
-		t, err := s.newTask(p, byID[at.Instance])
+		t, err := s.newTask(p.On(at.Provider), byID[at.Instance])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -241,7 +241,7 @@ func (s *Service) prepare(ctx context.Context, q meta.Querier, r running) (*laun
 	if len(deref(r.startedBy)) > longestStarter {
 		return nil, invalidParameter("startedBy has at most %d characters.", longestStarter)
 	}
-	kind, provider, err := s.launchType(cluster, r)
+	kind, strategy, err := s.launchType(cluster, r)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (s *Service) prepare(ctx context.Context, q meta.Querier, r running) (*laun
 	}
 	p, err := launch.Prepare(launch.Request{
 		Scope: scope, Cluster: name, Definition: d.Detail, Overrides: r.overrides, Group: deref(r.group), StartedBy: deref(r.startedBy),
-		LaunchType: kind, CapacityProvider: provider, PlatformVersion: deref(r.platform), EnableExecuteCommand: r.exec, Network: r.network,
+		LaunchType: kind, Shares: launch.Shares(strategy), PlatformVersion: deref(r.platform), EnableExecuteCommand: r.exec, Network: r.network,
 		LogMode: settings[types.SettingNameDefaultLogDriverMode], Repository: s.repository,
 	})
 	var wrong *launch.OverrideError
@@ -268,29 +268,28 @@ func (s *Service) prepare(ctx context.Context, q meta.Querier, r running) (*laun
 	return p, err
 }
 
-// launchType decides between launch type and capacity provider.
-func (s *Service) launchType(c record.Cluster, r running) (types.LaunchType, string, error) {
+// launchType decides between launch type and capacity provider strategy.
+func (s *Service) launchType(c record.Cluster, r running) (types.LaunchType, []types.CapacityProviderStrategyItem, error) {
 	strategy := r.capacity
 	switch {
 	case r.launchType != "" && len(strategy) > 0:
-		return "", "", invalidParameter("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
+		return "", nil, invalidParameter("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
 	case r.launchType == "" && len(strategy) == 0:
 		strategy = c.Detail.DefaultCapacityProviderStrategy
 	}
 	if err := checkStrategy(strategy, append(slices.Clone(amazonProviders), c.Detail.CapacityProviders...)); err != nil {
-		return "", "", err
+		return "", nil, err
 	}
 	if len(strategy) > 0 {
-		kind, provider := launch.Provider(strategy)
-		return kind, provider, nil
+		return launch.Type(strategy), strategy, nil
 	}
 	switch r.launchType {
 	case "":
-		return types.LaunchTypeEc2, "", nil
+		return types.LaunchTypeEc2, nil, nil
 	case types.LaunchTypeManagedInstances:
-		return "", "", unsupported("There are no managed instances here.")
+		return "", nil, unsupported("There are no managed instances here.")
 	}
-	return r.launchType, "", nil
+	return r.launchType, nil, nil
 }
 
 // fits checks that a task definition can be run as it is asked for.

@@ -20,11 +20,17 @@ var scope = record.Scope{Account: account, Region: "eu-west-1"}
 // withInstances gives the default cluster container instances with ids.
 func withInstances(t *testing.T, s *Service, ctx context.Context, ids ...string) {
 	t.Helper()
+	withAbleInstances(t, s, ctx, nil, ids...)
+}
+
+// withAbleInstances are such that have further attributes.
+func withAbleInstances(t *testing.T, s *Service, ctx context.Context, able []types.Attribute, ids ...string) {
+	t.Helper()
 	must(s.CreateCluster(ctx, &ecs.CreateClusterInput{}))(t)
 	for _, id := range ids {
 		i := record.Instance{Scope: scope, Cluster: "default", ID: id, Machine: "m-" + id, Status: "ACTIVE", Detail: record.InstanceDetail{
 			Shown: types.ContainerInstance{ContainerInstanceArn: to(instanceARN(scope, "default", id)), AgentConnected: true, RegisteredAt: &now,
-				Attributes: []types.Attribute{{Name: to("ecs.os-type"), Value: to("linux")}}},
+				Attributes: append([]types.Attribute{{Name: to("ecs.os-type"), Value: to("linux")}}, able...)},
 			Described: machine.Description{ID: "m-" + id, CPU: 1024, Memory: 512, TakenTCP: []int{22}, Attributes: map[string]string{"ecs.os-type": "linux"}},
 		}}
 		if err := s.write(ctx, func(q meta.Querier) error { return record.AddInstance(ctx, q, i) }); err != nil {
@@ -42,6 +48,34 @@ func registered(t *testing.T, s *Service, ctx context.Context, change func(*ecs.
 		change(in)
 	}
 	return *must(s.RegisterTaskDefinition(ctx, in))(t).TaskDefinition.TaskDefinitionArn
+}
+
+func TestTasksAreSharedOutAmongCapacityProviders(t *testing.T) {
+	s, ctx := newService(t)
+	able := []types.Attribute{{Name: to("ecs.capability.task-eni")}, {Name: to("ecs.capability.task-cpu-mem-limit")}}
+	withAbleInstances(t, s, ctx, able, "a", "b", "c")
+	registered(t, s, ctx, func(in *ecs.RegisterTaskDefinitionInput) {
+		in.RequiresCompatibilities, in.NetworkMode = []types.Compatibility{"FARGATE"}, "awsvpc"
+		in.Cpu, in.Memory = to("256"), to("512")
+	})
+	strategy := []types.CapacityProviderStrategyItem{
+		{CapacityProvider: to("FARGATE"), Base: 1, Weight: 0}, {CapacityProvider: to("FARGATE_SPOT"), Weight: 1},
+	}
+	must(s.PutClusterCapacityProviders(ctx, &ecs.PutClusterCapacityProvidersInput{
+		Cluster: to("default"), CapacityProviders: []string{"FARGATE", "FARGATE_SPOT"}, DefaultCapacityProviderStrategy: strategy,
+	}))(t)
+	net := &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-1"}}}
+	out := must(s.RunTask(ctx, &ecs.RunTaskInput{TaskDefinition: to("web"), Count: to(int32(3)), NetworkConfiguration: net}))(t)
+	fell := map[string]int{}
+	for _, v := range out.Tasks {
+		fell[*v.CapacityProviderName]++
+		if v.LaunchType != "FARGATE" {
+			t.Errorf("%+v", v)
+		}
+	}
+	if fell["FARGATE"] != 1 || fell["FARGATE_SPOT"] != 2 || len(out.Failures) != 0 {
+		t.Errorf("%v, %s", fell, *out.Failures[0].Reason)
+	}
 }
 
 func TestTasksGoWhereThereIsRoom(t *testing.T) {

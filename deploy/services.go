@@ -128,8 +128,7 @@ func (s *Service) CreateService(ctx context.Context, in *ecs.CreateServiceInput)
 		}
 		made.LaunchType = string(made.Detail.Shown.LaunchType)
 		if made.LaunchType == "" {
-			kind, _ := launch.Provider(made.Detail.Shown.CapacityProviderStrategy)
-			made.LaunchType = string(kind)
+			made.LaunchType = string(launch.Type(made.Detail.Shown.CapacityProviderStrategy))
 		}
 		made.DueAt = s.millis()
 		if err := record.DeleteService(ctx, q, made.Scope, made.Cluster, made.Name); err != nil {

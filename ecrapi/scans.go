@@ -73,9 +73,6 @@ func (s *Service) DescribeImageScanFindings(ctx context.Context, in *ecr.Describ
 		RegistryId: &ref.Account, RepositoryName: &ref.Name, ImageId: scannedID(i, in.ImageId), ImageScanStatus: scanStatus(state, how),
 	}
 	if state.Status != scan.Complete {
-		// Without anything in it, so that nobody takes it for nothing found. The aws CLI
-		// cannot do without.
-		out.ImageScanFindings = &types.ImageScanFindings{}
 		return out, nil
 	}
 	if in.NextToken != nil {

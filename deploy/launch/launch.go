@@ -30,9 +30,10 @@ type Request struct {
 	// Group is "family:NAME" where it is empty.
 	Group, Service, Deployment, StartedBy string
 	LaunchType                            types.LaunchType
-	CapacityProvider                      string
-	PlatformVersion                       string
-	EnableExecuteCommand                  bool
+	// Shares are those of the capacity provider strategy; none without one.
+	Shares               []placement.Share
+	PlatformVersion      string
+	EnableExecuteCommand bool
 	// Network is what awsvpc tasks were given.
 	Network *types.NetworkConfiguration
 	// Tags are those of the tasks.
@@ -54,6 +55,15 @@ type Parts struct {
 	// Ports are those of the machine that each task needs.
 	Ports []placement.Port
 	GPUs  int
+	// CapacityProvider is the one that a task falls to; empty without a strategy.
+	CapacityProvider string
+}
+
+// On are the parts of a task that falls to a capacity provider.
+func (p *Parts) On(provider string) *Parts {
+	one := *p
+	one.CapacityProvider = provider
+	return &one
 }
 
 // OverrideError says what of an override does not fit the task definition.
@@ -87,6 +97,9 @@ func Prepare(r Request) (*Parts, error) {
 		return nil, &OverrideError{err.Error()}
 	}
 	p.sum()
+	if len(p.Shares) > 0 {
+		p.CapacityProvider = p.Shares[0].Provider
+	}
 	return p, nil
 }
 

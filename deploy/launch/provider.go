@@ -1,22 +1,27 @@
 package launch
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"drydock/deploy/placement"
 )
 
-// Provider is the capacity provider that a strategy comes down to, and its launch
-// type: of several, the one that the most tasks are to go to. The strategy is not
-// empty.
-func Provider(strategy []types.CapacityProviderStrategyItem) (types.LaunchType, string) {
-	first := slices.MaxFunc(strategy, func(a, b types.CapacityProviderStrategyItem) int {
-		return int(a.Base-b.Base)*1000 + int(a.Weight-b.Weight)
-	})
-	if p := *first.CapacityProvider; strings.HasPrefix(p, "FARGATE") {
-		return types.LaunchTypeFargate, p
-	} else {
-		return types.LaunchTypeEc2, p
+// Shares are those of a capacity provider strategy.
+func Shares(strategy []types.CapacityProviderStrategyItem) []placement.Share {
+	list := make([]placement.Share, 0, len(strategy))
+	for _, item := range strategy {
+		list = append(list, placement.Share{Provider: deref(item.CapacityProvider), Base: int(item.Base), Weight: int(item.Weight)})
 	}
+	return list
+}
+
+// Type is the launch type of the tasks of a capacity provider strategy, which has one
+// item or more: Amazon's providers and others are not mixed.
+func Type(strategy []types.CapacityProviderStrategyItem) types.LaunchType {
+	if strings.HasPrefix(deref(strategy[0].CapacityProvider), "FARGATE") {
+		return types.LaunchTypeFargate
+	}
+	return types.LaunchTypeEc2
 }

@@ -27,6 +27,9 @@ type Placed struct {
 	Instance, ARN string
 	// GPUs are the ids of those that the task is given.
 	GPUs []string
+	// Provider is the capacity provider that the task fell to, where a strategy has
+	// shared tasks out; see PlaceShares.
+	Provider string
 }
 
 // Closest is the failure of the instance that came closest to taking a task: the

@@ -118,6 +118,9 @@ func (d *decision) enlist(o *Offers, instance string) bool {
 		d.obstacle(r.Event(d.Name))
 		return false
 	}
+	if len(o.Shares) > 0 {
+		at.Provider = o.Shares[0].Provider
+	}
 	d.plan.Start = append(d.plan.Start, at)
 	return true
 }

@@ -52,7 +52,11 @@ func (d *decision) start(n int) (int, error) {
 	}
 	want := *o.Request
 	want.Count = n
-	got, err := placement.Place(o.Fleet, &want, o.Chance)
+	have := map[string]int{}
+	for _, t := range d.mine {
+		have[t.Provider]++
+	}
+	got, err := placement.PlaceShares(o.Fleet, &want, o.Shares, have, o.Chance)
 	if err != nil {
 		return 0, err
 	}
@@ -221,6 +225,9 @@ func (d *decision) rebalance() error {
 	if err != nil {
 		return err
 	}
+	if len(o.Shares) > 1 {
+		return nil // a move could take a task from one provider to another
+	}
 	zones := placement.Zones(o.Fleet, o.Request)
 	if placement.Balanced(zones) {
 		if d.st.Balancing {
@@ -246,6 +253,9 @@ func (d *decision) rebalance() error {
 	if !d.st.Balancing {
 		d.st.Balancing = true
 		d.plan.Events = append(d.plan.Events, placement.RebalancingStarted(d.Name, zones))
+	}
+	if len(o.Shares) > 0 {
+		move.Start.Provider = o.Shares[0].Provider
 	}
 	d.plan.Start = append(d.plan.Start, move.Start)
 	d.st.Steady = false

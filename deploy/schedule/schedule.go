@@ -49,9 +49,10 @@ type Task struct {
 	// Deployment is the id of the rollout that it belongs to, Instance the id of the
 	// container instance it is on.
 	Deployment, Instance string
-	// Zone is the availability zone of that.
-	Zone   string
-	Status machine.Status
+	// Zone is the availability zone of that, Provider the capacity provider that the
+	// task fell to.
+	Zone, Provider string
+	Status         machine.Status
 	// Stopping is set when it is to stop.
 	Stopping bool
 	// Leaving is set when its instance takes no more tasks.
@@ -80,7 +81,9 @@ type Ended struct {
 type Offers struct {
 	Fleet   *placement.Fleet
 	Request *placement.Request
-	Chance  placement.Random
+	// Shares are those of the capacity provider strategy; none without one.
+	Shares []placement.Share
+	Chance placement.Random
 }
 
 // Input is what a decision is made of.

@@ -61,6 +61,7 @@ func (c *cluster) see(ctx context.Context, v record.Service) error {
 		if o.Request, err = c.request(v, parts); err != nil {
 			return o, err
 		}
+		o.Shares = parts.Shares
 		o.Fleet, err = c.places(ctx)
 		o.Chance = c.s.o.Chance
 		return o, err
@@ -130,7 +131,7 @@ func zone(i record.Instance) string {
 func (c *cluster) seen(ctx context.Context, t record.Task) (schedule.Task, error) {
 	v := schedule.Task{
 		ID: t.ID, Deployment: t.Detail.Deployment, Instance: t.Instance, Status: machine.Status(t.Status), Stopping: t.Desired == string(machine.Stopped),
-		Health: machine.Health(t.Detail.Shown.HealthStatus), Checked: checked(t),
+		Health: machine.Health(t.Detail.Shown.HealthStatus), Checked: checked(t), Provider: deref(t.Detail.Shown.CapacityProviderName),
 	}
 	if at := t.Detail.Shown.StartedAt; at != nil {
 		v.StartedAt = *at
@@ -254,7 +255,7 @@ func (c *cluster) start(ctx context.Context, v record.Service, plan schedule.Pla
 		if err != nil {
 			return nil, err
 		}
-		t := parts.Task(id, c.instances[at.Instance], c.now)
+		t := parts.On(at.Provider).Task(id, c.instances[at.Instance], c.now)
 		if err := record.AddTask(ctx, c.q, t); err != nil {
 			return nil, fmt.Errorf("record task %s: %w", id, err)
 		}

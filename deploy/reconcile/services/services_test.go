@@ -62,7 +62,9 @@ func newLab(t testing.TB, machines int, fate func(machine.Task) simulated.Fortun
 		Principal: auth.Principal{ARN: auth.RootARN(account), Account: account, UserID: account}, Region: "eu-west-1",
 	})
 	for n := range machines {
-		d := machine.Description{ID: fmt.Sprintf("m%d", n), CPU: 65536, Memory: 65536, Attributes: map[string]string{"ecs.availability-zone": "eu-west-1" + string(rune('a'+n%2))}}
+		d := machine.Description{ID: fmt.Sprintf("m%d", n), CPU: 65536, Memory: 65536, Attributes: map[string]string{
+			"ecs.availability-zone": "eu-west-1" + string(rune('a'+n%2)), "ecs.capability.task-eni": "", "ecs.capability.task-cpu-mem-limit": "",
+		}}
 		l.machines = append(l.machines, simulated.New(d, begin, fate))
 	}
 	if _, err := l.api.CreateCluster(l.ctx, &ecs.CreateClusterInput{}); err != nil {
@@ -283,6 +285,53 @@ func TestAServiceIsKeptUpdatedRolledBackAndDeleted(t *testing.T) {
 
 // TestAnUpdateSurvivesTheServersDeaths ends the server at 30 random moments of rolling
 // updates.
+func TestAServiceSharesItsTasksOutAmongCapacityProviders(t *testing.T) {
+	l := newLab(t, 2, func(machine.Task) simulated.Fortune { return simulated.Fortune{Start: time.Second, Stop: time.Second} })
+	defer l.start()()
+	if _, err := l.api.PutClusterCapacityProviders(l.ctx, &ecs.PutClusterCapacityProvidersInput{
+		Cluster: to("default"), CapacityProviders: []string{"FARGATE", "FARGATE_SPOT"}, DefaultCapacityProviderStrategy: []types.CapacityProviderStrategyItem{},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.api.RegisterTaskDefinition(l.ctx, &ecs.RegisterTaskDefinitionInput{
+		Family: to("small"), RequiresCompatibilities: []types.Compatibility{"FARGATE"}, NetworkMode: "awsvpc", Cpu: to("256"), Memory: to("512"),
+		ContainerDefinitions: []types.ContainerDefinition{{Name: to("app"), Image: to("app:1")}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.api.CreateService(l.ctx, &ecs.CreateServiceInput{
+		ServiceName: to("shared"), TaskDefinition: to("small"), DesiredCount: to(int32(5)),
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-1"}}},
+		CapacityProviderStrategy: []types.CapacityProviderStrategyItem{
+			{CapacityProvider: to("FARGATE"), Base: 1, Weight: 1}, {CapacityProvider: to("FARGATE_SPOT"), Weight: 3},
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	fell := func() map[string]int {
+		tasks, err := record.TasksOfService(t.Context(), l.db.Reader(), scope, "default", "shared")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := map[string]int{}
+		for _, v := range tasks {
+			if v.Status == string(machine.Running) {
+				n[*v.Detail.Shown.CapacityProviderName]++
+			}
+		}
+		return n
+	}
+	l.eventually("it is stable", func() bool { return l.stable("shared") })
+	if n := fell(); n["FARGATE"] != 2 || n["FARGATE_SPOT"] != 3 {
+		t.Errorf("%v", n)
+	}
+	l.update(ecs.UpdateServiceInput{Service: to("shared"), DesiredCount: to(int32(9))})
+	l.eventually("it has grown", func() bool { return l.stable("shared") && l.describe("shared").RunningCount == 9 })
+	if n := fell(); n["FARGATE"] != 3 || n["FARGATE_SPOT"] != 6 {
+		t.Errorf("%v", n)
+	}
+}
+
 func TestAnUpdateSurvivesTheServersDeaths(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -70,9 +70,9 @@ func (c *cluster) parts(ctx context.Context, v record.Service, of schedule.Rollo
 	if err != nil {
 		return nil, fmt.Errorf("find task definition %s: %w", deref(r.Detail.TaskDefinition), err)
 	}
-	kind, provider := r.Detail.LaunchType, ""
+	kind := r.Detail.LaunchType
 	if len(r.Detail.CapacityProviderStrategy) > 0 {
-		kind, provider = launch.Provider(r.Detail.CapacityProviderStrategy)
+		kind = launch.Type(r.Detail.CapacityProviderStrategy)
 	}
 	settings, err := record.Settings(ctx, c.q, v.Scope, "")
 	if err != nil {
@@ -86,7 +86,7 @@ func (c *cluster) parts(ctx context.Context, v record.Service, of schedule.Rollo
 	}
 	p, err := launch.Prepare(launch.Request{
 		Scope: v.Scope, Cluster: v.Cluster, Definition: d.Detail, Group: "service:" + v.Name, Service: v.Name, Deployment: of.ID, StartedBy: of.ID,
-		LaunchType: kind, CapacityProvider: provider, PlatformVersion: deref(r.Detail.PlatformVersion), Network: r.Detail.NetworkConfiguration,
+		LaunchType: kind, Shares: launch.Shares(r.Detail.CapacityProviderStrategy), PlatformVersion: deref(r.Detail.PlatformVersion), Network: r.Detail.NetworkConfiguration,
 		EnableExecuteCommand: v.Detail.Shown.EnableExecuteCommand, LogMode: mode, Repository: c.s.o.Repository,
 	})
 	if err != nil {
