@@ -83,6 +83,15 @@ func DeleteTaskDefinition(ctx context.Context, q meta.Querier, s Scope, family s
 		s.Account, s.Region, family, revision)
 }
 
+// DeletedTaskDefinitions lists revisions in DELETE_IN_PROGRESS, of whatever scope, those
+// behind a given one.
+func DeletedTaskDefinitions(ctx context.Context, q meta.Querier, after TaskDefinition, limit int) ([]TaskDefinition, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+definitionColumns+` FROM ecs_task_definition
+		WHERE status = 'DELETE_IN_PROGRESS' AND (account, region, family, revision) > ($1, $2, $3, $4)
+		ORDER BY account, region, family, revision LIMIT $5`, after.Account, after.Region, after.Family, after.Revision, limit)
+	return all(rows, err, scanDefinition)
+}
+
 // Revision names a revision of a family.
 type Revision struct {
 	Family string

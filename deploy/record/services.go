@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
@@ -103,6 +104,31 @@ func ForgetService(ctx context.Context, q meta.Querier, s Scope, cluster, name s
 		}
 	}
 	return DeleteService(ctx, q, s, cluster, name)
+}
+
+// ForgetHistory deletes the deployments and the revisions of a service that were made
+// before a time, in milliseconds since 1970, but for the revisions that are to be kept.
+func ForgetHistory(ctx context.Context, q meta.Querier, s Scope, cluster, service string, before int64, keep []string) error {
+	err := exec(ctx, q, `DELETE FROM ecs_service_deployment WHERE account = $1 AND region = $2 AND cluster = $3 AND service = $4 AND created_at < $5`,
+		s.Account, s.Region, cluster, service, before)
+	if err != nil {
+		return err
+	}
+	args, but := []any{s.Account, s.Region, cluster, service, before}, ""
+	for _, id := range keep {
+		args = append(args, id)
+		but += fmt.Sprintf(" AND id <> $%d", len(args))
+	}
+	return exec(ctx, q, `DELETE FROM ecs_service_revision WHERE account = $1 AND region = $2 AND cluster = $3 AND service = $4 AND created_at < $5`+but, args...)
+}
+
+// ServicesOf lists services of whatever cluster, but for those that are INACTIVE, those
+// behind a given one.
+func ServicesOf(ctx context.Context, q meta.Querier, s Scope, after Service, limit int) ([]Service, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+serviceColumns+` FROM ecs_service
+		WHERE account = $1 AND region = $2 AND (cluster, name) > ($3, $4) AND status <> 'INACTIVE' ORDER BY cluster, name LIMIT $5`,
+		s.Account, s.Region, after.Cluster, after.Name, limit)
+	return all(rows, err, scanService)
 }
 
 // Wake makes a service due. It need not be there.

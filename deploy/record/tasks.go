@@ -113,6 +113,13 @@ func TasksOfService(ctx context.Context, q meta.Querier, s Scope, cluster, servi
 	return all(rows, err, scanTask)
 }
 
+// TasksOfFamily lists the tasks of a family of task definitions that have not stopped.
+func TasksOfFamily(ctx context.Context, q meta.Querier, s Scope, family string) ([]Task, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+taskColumns+` FROM ecs_task
+		WHERE account = $1 AND region = $2 AND family = $3 AND stopped_at = 0 ORDER BY cluster, id`, s.Account, s.Region, family)
+	return all(rows, err, scanTask)
+}
+
 // TasksOfMachine lists the tasks of a machine that have not stopped, wherever they
 // belong.
 func TasksOfMachine(ctx context.Context, q meta.Querier, machine string) ([]Task, error) {

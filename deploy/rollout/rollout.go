@@ -87,8 +87,20 @@ func Begin(ctx context.Context, q meta.Querier, v *record.Service, to types.Serv
 		PlatformVersion: to.PlatformVersion, PlatformFamily: to.PlatformFamily,
 	}}, shown.Deployments...)
 	Show(v, now)
+	var keep []string
+	for _, r := range v.Detail.State.Rollouts {
+		keep = append(keep, r.Revision)
+	}
+	if err := record.ForgetHistory(ctx, q, v.Scope, v.Cluster, v.Name, now.Add(-remembered).UnixMilli(), keep); err != nil {
+		return fmt.Errorf("forget what service %s was long ago: %w", v.Name, err)
+	}
 	return nil
 }
+
+// remembered is for how long service deployments and revisions can be looked at.
+// Source: Amazon ECS Developer Guide, "View service history using Amazon ECS service
+// deployments".
+const remembered = 90 * 24 * time.Hour
 
 // Show brings the deployments of a service, and the revision that it shows itself by,
 // in line with the scheduler's state.

@@ -54,7 +54,7 @@ const (
 	gather   = 10 * time.Millisecond
 	net      = time.Hour
 	tryAgain = 30 * time.Second
-	// sweepEvery is how often services are forgotten that have ended.
+	// sweepEvery is how often it is forgotten what has ended.
 	sweepEvery = 5 * time.Minute
 )
 
@@ -112,33 +112,10 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case <-tick.C:
 		case <-sweep.C:
 			if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-				s.o.Log.WarnContext(ctx, "services that have ended cannot be forgotten at the moment", "error", err)
+				s.o.Log.WarnContext(ctx, "what has ended cannot be forgotten at the moment", "error", err)
 			}
 		}
 	}
-}
-
-// Sweep forgets services that ended an hour ago or before.
-func (s *Scheduler) Sweep(ctx context.Context) error {
-	ended, err := record.EndedServices(ctx, s.o.DB.Reader(), s.o.Now().UnixMilli(), batch)
-	if err != nil || len(ended) == 0 {
-		return err
-	}
-	return s.o.DB.Write(ctx, meta.Durable, func(q meta.Querier) error {
-		for _, e := range ended {
-			v, err := record.FindService(ctx, q, e.Scope, e.Cluster, e.Name)
-			if errors.Is(err, meta.ErrNotFound) || err == nil && v.Status != "INACTIVE" {
-				continue // another has its name now
-			}
-			if err == nil {
-				err = record.ForgetService(ctx, q, v.Scope, v.Cluster, v.Name)
-			}
-			if err != nil {
-				return fmt.Errorf("forget service %s: %w", e.Name, err)
-			}
-		}
-		return nil
-	})
 }
 
 // place is where a service belongs.

@@ -283,8 +283,6 @@ func TestAServiceIsKeptUpdatedRolledBackAndDeleted(t *testing.T) {
 	l.eventually("another of its name runs", func() bool { return l.stable("web") })
 }
 
-// TestAnUpdateSurvivesTheServersDeaths ends the server at 30 random moments of rolling
-// updates.
 func TestAServiceSharesItsTasksOutAmongCapacityProviders(t *testing.T) {
 	l := newLab(t, 2, func(machine.Task) simulated.Fortune { return simulated.Fortune{Start: time.Second, Stop: time.Second} })
 	defer l.start()()
@@ -332,6 +330,64 @@ func TestAServiceSharesItsTasksOutAmongCapacityProviders(t *testing.T) {
 	}
 }
 
+func TestWhatIsOldOrDeletedIsForgottenUnlessItIsUsed(t *testing.T) {
+	l := newLab(t, 1, func(machine.Task) simulated.Fortune { return simulated.Fortune{Start: time.Second, Stop: time.Second} })
+	defer l.start()()
+	l.create("web", 1)
+	l.eventually("it is stable", func() bool { return l.stable("web") })
+	first := *l.describe("web").CurrentServiceDeployment
+	l.define("app:2")
+	for _, revision := range []string{"web:1", "web:2"} {
+		if _, err := l.api.DeregisterTaskDefinition(l.ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: &revision}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := l.api.DeleteTaskDefinitions(l.ctx, &ecs.DeleteTaskDefinitionsInput{TaskDefinitions: []string{"web:1", "web:2"}}); err != nil || len(out.TaskDefinitions) != 2 {
+		t.Fatal(out, err)
+	}
+	there := func(revision string) bool {
+		_, err := l.api.DescribeTaskDefinition(l.ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &revision})
+		return err == nil
+	}
+	sweep := func() {
+		t.Helper()
+		if err := l.sched.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep()
+	if !there("web:1") || there("web:2") {
+		t.Errorf("of what was deleted, the one in use is there: %t, the other: %t", there("web:1"), there("web:2"))
+	}
+
+	// Those that are as old, but of which tasks still are, are kept.
+	l.clock.Add(int64(100 * 24 * time.Hour))
+	l.define("app:3")
+	l.update(ecs.UpdateServiceInput{Service: to("web"), TaskDefinition: to("web:3")})
+	old := func() (deployments, revisions int) {
+		d, err := l.api.DescribeServiceDeployments(l.ctx, &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: []string{first}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.db.Reader().QueryRowContext(t.Context(), `SELECT COUNT(*) FROM ecs_service_revision`).Scan(&revisions); err != nil {
+			t.Fatal(err)
+		}
+		return len(d.ServiceDeployments), revisions
+	}
+	if d, r := old(); d != 0 || r != 2 {
+		t.Errorf("%d old deployments, %d revisions", d, r)
+	}
+	l.eventually("it is updated", func() bool { return l.stable("web") })
+	l.clock.Add(int64(100 * 24 * time.Hour))
+	l.update(ecs.UpdateServiceInput{Service: to("web"), ForceNewDeployment: true})
+	if d, r := old(); d != 0 || r != 2 {
+		t.Errorf("%d old deployments, %d revisions", d, r)
+	}
+	l.eventually("nothing has the deleted one", func() bool { sweep(); return !there("web:1") })
+}
+
+// TestAnUpdateSurvivesTheServersDeaths ends the server at 30 random moments of rolling
+// updates.
 func TestAnUpdateSurvivesTheServersDeaths(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
