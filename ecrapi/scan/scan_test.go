@@ -461,11 +461,18 @@ func TestScansAreDoneByTheQueue(t *testing.T) {
 	go func() { ended <- h.queues.Run(ctx, Queue, h.Worker()) }()
 	d := h.push("v1", scantest.Layer(t, scantest.Debian()...))
 	<-h.told
+	// Until its job is gone as well, the scan is in progress.
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		all, err := h.States(t.Context(), h.ref, d, d)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%+v (%v)", all, err)
+		}
+		if all[d].Counts[match.High] == 1 {
+			break
+		}
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
-	}
-	if all, err := h.States(t.Context(), h.ref, d, d); err != nil || all[d].Counts[match.High] != 1 {
-		t.Errorf("%+v (%v)", all, err)
 	}
 }
