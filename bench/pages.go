@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
 // What is paged through.
@@ -139,14 +140,24 @@ func (s *server) listings(api *ecr.Client) []listing {
 			}
 			return aws.ToString(a.NextToken), nil
 		}},
-		{"ListImages, the same", func(ctx context.Context, at string) (string, error) {
+		// Each page goes past 10,000 images that have tags.
+		{"DescribeImages, untagged: none of them", func(ctx context.Context, at string) (string, error) {
+			a, err := api.DescribeImages(ctx, &ecr.DescribeImagesInput{
+				RepositoryName: repository, MaxResults: size, NextToken: token(at), Filter: &types.DescribeImagesFilter{TagStatus: types.TagStatusUntagged},
+			})
+			if err != nil {
+				return "", err
+			}
+			return aws.ToString(a.NextToken), nil
+		}},
+		{"ListImages, all", func(ctx context.Context, at string) (string, error) {
 			a, err := api.ListImages(ctx, &ecr.ListImagesInput{RepositoryName: repository, MaxResults: size, NextToken: token(at)})
 			if err != nil {
 				return "", err
 			}
 			return aws.ToString(a.NextToken), nil
 		}},
-		{"tags/list, the same", s.tagPages()},
+		{"tags/list, all", s.tagPages()},
 		{"DescribeRepositories, 10,000 repositories", func(ctx context.Context, at string) (string, error) {
 			a, err := api.DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{MaxResults: size, NextToken: token(at)})
 			if err != nil {

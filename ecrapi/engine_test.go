@@ -58,7 +58,7 @@ func newService(t *testing.T) (*Service, context.Context) {
 	engine, err := storage.New(t.Context(), storage.Options{
 		DB: db, Blobs: blob.NewStore(blobs),
 		Now: func() time.Time { return now }, Random: rand.Reader,
-		Log: slog.New(slog.DiscardHandler), UploadExpiry: time.Hour, Watchers: []storage.Watcher{scan.Watcher()},
+		Log: slog.New(slog.DiscardHandler), UploadExpiry: time.Hour, MostPassed: 2, Watchers: []storage.Watcher{scan.Watcher()},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,11 @@ func (s *Service) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr
 	}
 	size := pageSize(in.MaxResults)
 	last := storage.ImageID{Digest: digest.Digest(after[0]), Tag: after[1]}
-	found, err := s.engine.FilteredImageIDs(ctx, ref, filterOf(f.TagStatus, f.ImageStatus), last, size+1)
+	filter := filterOf(f.TagStatus, f.ImageStatus)
+	if filter.UpTo, err = s.engine.Reach(ctx, ref, filter, last.Digest); err != nil {
+		return nil, exception(err, about{ref: ref})
+	}
+	found, err := s.engine.FilteredImageIDs(ctx, ref, filter, last, size+1)
 	if err != nil {
 		return nil, exception(err, about{ref: ref})
 	}
@@ -36,12 +40,18 @@ func (s *Service) ListImages(ctx context.Context, in *ecr.ListImagesInput) (*ecr
 	for _, id := range found {
 		out.ImageIds = append(out.ImageIds, identifier(id))
 	}
-	if more {
+	switch {
+	case more:
 		last = found[len(found)-1]
 		out.NextToken = list.token(last.Digest.String(), last.Tag)
+	case filter.UpTo != "":
+		out.NextToken = list.token(filter.UpTo.String(), afterTags)
 	}
 	return out, nil
 }
+
+// afterTags is behind each tag.
+const afterTags = "~"
 
 func needsListImages(ctx context.Context, in *ecr.ListImagesInput) ([]awsapi.Need, error) {
 	return needOn(refOf(ctx, in.RegistryId, in.RepositoryName), "ecr:ListImages"), nil
@@ -64,7 +74,11 @@ func (s *Service) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInpu
 		return nil, err
 	}
 	size := pageSize(in.MaxResults)
-	found, err := s.engine.FilteredImages(ctx, ref, filterOf(f.TagStatus, f.ImageStatus), digest.Digest(after[0]), size+1)
+	filter := filterOf(f.TagStatus, f.ImageStatus)
+	if filter.UpTo, err = s.engine.Reach(ctx, ref, filter, digest.Digest(after[0])); err != nil {
+		return nil, exception(err, about{ref: ref})
+	}
+	found, err := s.engine.FilteredImages(ctx, ref, filter, digest.Digest(after[0]), size+1)
 	if err != nil {
 		return nil, exception(err, about{ref: ref})
 	}
@@ -76,8 +90,11 @@ func (s *Service) DescribeImages(ctx context.Context, in *ecr.DescribeImagesInpu
 	if err := s.tellScans(ctx, ref, out.ImageDetails); err != nil {
 		return nil, exception(err, about{ref: ref})
 	}
-	if more {
+	switch {
+	case more:
 		out.NextToken = list.token(found[len(found)-1].Digest.String())
+	case filter.UpTo != "":
+		out.NextToken = list.token(filter.UpTo.String())
 	}
 	return out, nil
 }

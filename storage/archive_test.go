@@ -241,11 +241,11 @@ func TestListsTellArchivedImagesApart(t *testing.T) {
 				want = nil
 			}
 			slices.Sort(want)
-			images, err := a.FilteredImages(t.Context(), a.ref, ImageFilter{tags, status}, "", 10)
+			images, err := a.FilteredImages(t.Context(), a.ref, ImageFilter{Tags: tags, Status: status}, "", 10)
 			if err != nil {
 				t.Fatal(err)
 			}
-			ids, err := a.FilteredImageIDs(t.Context(), a.ref, ImageFilter{tags, status}, ImageID{}, 10)
+			ids, err := a.FilteredImageIDs(t.Context(), a.ref, ImageFilter{Tags: tags, Status: status}, ImageID{}, 10)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -49,6 +49,30 @@ func (r *Registry) ImageIDs(ctx context.Context, ref Ref, s TagStatus, after Ima
 	return r.FilteredImageIDs(ctx, ref, ImageFilter{Tags: s}, after, limit)
 }
 
+// Reach is up to where a page of a list of images is looked for, so that a filter that
+// lets few of many pass costs no more than another: see ImageFilter.UpTo. It is empty
+// where that is to the end. Errors: *RepositoryUnknownError.
+func (r *Registry) Reach(ctx context.Context, ref Ref, f ImageFilter, after digest.Digest) (digest.Digest, error) {
+	if f.Tags == AnyImage && f.Status != Active {
+		return "", nil // these are found by an index
+	}
+	q := r.db.Reader()
+	repo, err := repositoryID(ctx, q, ref)
+	if err != nil {
+		return "", err
+	}
+	if f.Tags == AnyImage {
+		if some, err := meta.AnyArchived(ctx, q, repo); err != nil || !some {
+			return "", err
+		}
+	}
+	d, err := meta.DigestAhead(ctx, q, repo, string(after), r.mostPassed)
+	if err != nil {
+		return "", fmt.Errorf("look ahead in the images of %s: %w", ref.Name, err)
+	}
+	return digest.Digest(d), nil
+}
+
 // FilteredImageIDs is ImageIDs for those that a filter lets pass.
 func (r *Registry) FilteredImageIDs(ctx context.Context, ref Ref, f ImageFilter, after ImageID, limit int) ([]ImageID, error) {
 	q := r.db.Reader()
@@ -56,7 +80,7 @@ func (r *Registry) FilteredImageIDs(ctx context.Context, ref Ref, f ImageFilter,
 	if err != nil {
 		return nil, err
 	}
-	rows, err := meta.ListImageIDs(ctx, q, repo, tagFilter(f.Tags), meta.StatusFilter(f.Status), meta.ImageID{Digest: string(after.Digest), Tag: after.Tag}, limit)
+	rows, err := meta.ListImageIDs(ctx, q, repo, tagFilter(f.Tags), meta.StatusFilter(f.Status), meta.ImageID{Digest: string(after.Digest), Tag: after.Tag}, string(f.UpTo), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the images of %s: %w", ref.Name, err)
 	}
@@ -80,7 +104,7 @@ func (r *Registry) FilteredImages(ctx context.Context, ref Ref, f ImageFilter, a
 	if err != nil {
 		return nil, err
 	}
-	rows, err := meta.ListImages(ctx, q, repo, tagFilter(f.Tags), meta.StatusFilter(f.Status), string(after), limit)
+	rows, err := meta.ListImages(ctx, q, repo, tagFilter(f.Tags), meta.StatusFilter(f.Status), string(after), string(f.UpTo), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the images of %s: %w", ref.Name, err)
 	}

@@ -33,6 +33,8 @@ type Registry struct {
 	process  string
 	sessions sessions
 	quotas   Quotas
+	// mostPassed is that of Options.
+	mostPassed int
 	// shards is over how many rows usage is spread, turns counts through them.
 	shards   uint64
 	turns    atomic.Uint64
@@ -74,6 +76,9 @@ type Options struct {
 	Grace, Trash time.Duration
 	// Quotas are the usual ones.
 	Quotas Quotas
+	// MostPassed is how many images a filter goes past at most until a page of a list
+	// ends; 10,000 when 0.
+	MostPassed int
 	// Room is that of the disk which the server fills; nil when it fills none.
 	Room Room
 	// Watchers decide what follows from changes of images. Wake, which may be nil, is
@@ -82,10 +87,11 @@ type Options struct {
 	Wake     func(queue string)
 }
 
-// The usual times of Options.
+// The usual values of Options.
 const (
-	usualGrace = 24 * time.Hour
-	usualTrash = 7 * 24 * time.Hour
+	usualGrace  = 24 * time.Hour
+	usualTrash  = 7 * 24 * time.Hour
+	usualPassed = 10_000
 )
 
 // New makes a registry. It marks the blob folder as its own.
@@ -109,7 +115,7 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 	r := &Registry{
 		db: o.DB, blobs: o.Blobs, now: o.Now, random: o.Random, log: o.Log, expiry: o.UploadExpiry,
 		grace: max(cmp.Or(o.Grace, usualGrace), 0), trash: max(cmp.Or(o.Trash, usualTrash), 0),
-		quotas: o.Quotas, shards: shards, room: o.Room,
+		quotas: o.Quotas, shards: shards, room: o.Room, mostPassed: cmp.Or(o.MostPassed, usualPassed),
 		watchers: o.Watchers, watched: watched, wake: o.Wake,
 		process: process, small: smallBlob, orphanAge: orphanAge, manifests: meta.NewCache[manifestKey](rememberedManifests, weighManifest),
 		followed: meta.NewCache[Ref](rememberedSettings, weighSettings),

@@ -169,6 +169,8 @@ type Image struct {
 type ImageFilter struct {
 	Tags   TagStatus
 	Status ImageStatus
+	// UpTo is the last digest that is listed; empty for no bound.
+	UpTo digest.Digest
 }
 
 // ImageID is one line of a list of images: a manifest with one of its tags, or

@@ -153,3 +153,9 @@ func (f StatusFilter) walk(table, t string) (from, where, key string, err error)
 	}
 	return "", "", "", fmt.Errorf("there is no status %q of images", string(f))
 }
+
+// AnyArchived reports whether images of a repository are, or have been, in the archive.
+func AnyArchived(ctx context.Context, q Querier, repository int64) (some bool, err error) {
+	err = q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM image_archive WHERE repository_id = $1)`, repository).Scan(&some)
+	return some, err
+}

@@ -1,8 +1,10 @@
 package meta
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 )
 
 // TagFilter narrows lists of images.
@@ -20,9 +22,23 @@ type ImageID struct {
 	Digest, Tag string
 }
 
+// DigestAhead finds the n-th manifest behind after, by digest; empty where there are
+// fewer.
+func DigestAhead(ctx context.Context, q Querier, repository int64, after string, n int) (digest string, err error) {
+	err = one(q.QueryRowContext(ctx, `SELECT digest FROM manifest WHERE repository_id = $1 AND digest > $2 ORDER BY digest LIMIT 1 OFFSET $3`,
+		repository, after, n-1), &digest)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return digest, err
+}
+
+// afterAll is behind each digest.
+const afterAll = "~"
+
 // ListImageIDs lists manifests with their tags by digest, then tag, from behind
-// after on, at most limit.
-func ListImageIDs(ctx context.Context, q Querier, repository int64, f TagFilter, s StatusFilter, after ImageID, limit int) ([]ImageID, error) {
+// after on and up to a digest unless that is empty, at most limit.
+func ListImageIDs(ctx context.Context, q Querier, repository int64, f TagFilter, s StatusFilter, after ImageID, upTo string, limit int) ([]ImageID, error) {
 	table, t := "manifest", "m"
 	if f == TaggedOnly {
 		table, t = "tag", "t"
@@ -32,19 +48,20 @@ func ListImageIDs(ctx context.Context, q Querier, repository int64, f TagFilter,
 		return nil, err
 	}
 	// One statement a filter: each walks an index from the cursor on.
+	upTo = cmp.Or(upTo, afterAll)
 	var rows *sql.Rows
 	switch f {
 	case TaggedOnly:
 		rows, err = q.QueryContext(ctx, `SELECT t.digest, t.name FROM `+from+` WHERE `+where+`
-			AND `+key+` >= $2 AND (`+key+`, t.name) > ($2, $3) ORDER BY `+key+`, t.name LIMIT $4`, repository, after.Digest, after.Tag, limit)
+			AND `+key+` >= $2 AND `+key+` <= $5 AND (`+key+`, t.name) > ($2, $3) ORDER BY `+key+`, t.name LIMIT $4`, repository, after.Digest, after.Tag, limit, upTo)
 	case UntaggedOnly:
-		rows, err = q.QueryContext(ctx, `SELECT m.digest, '' FROM `+from+` WHERE `+where+` AND `+key+` > $2 AND NOT `+isTagged+`
-			ORDER BY `+key+` LIMIT $3`, repository, after.Digest, limit)
+		rows, err = q.QueryContext(ctx, `SELECT m.digest, '' FROM `+from+` WHERE `+where+` AND `+key+` > $2 AND `+key+` <= $4 AND NOT `+isTagged+`
+			ORDER BY `+key+` LIMIT $3`, repository, after.Digest, limit, upTo)
 	default:
 		rows, err = q.QueryContext(ctx, `SELECT m.digest, COALESCE(t.name, '') FROM `+from+`
 			LEFT JOIN tag t ON t.repository_id = m.repository_id AND t.digest = m.digest
-			WHERE `+where+` AND `+key+` >= $2 AND (`+key+` > $2 OR t.name > $3)
-			ORDER BY `+key+`, t.name LIMIT $4`, repository, after.Digest, after.Tag, limit)
+			WHERE `+where+` AND `+key+` >= $2 AND `+key+` <= $5 AND (`+key+` > $2 OR t.name > $3)
+			ORDER BY `+key+`, t.name LIMIT $4`, repository, after.Digest, after.Tag, limit, upTo)
 	}
 	return collect(rows, err, func(rows *sql.Rows) (id ImageID, err error) {
 		err = rows.Scan(&id.Digest, &id.Tag)
@@ -56,8 +73,8 @@ func ListImageIDs(ctx context.Context, q Querier, repository int64, f TagFilter,
 const isTagged = `EXISTS (SELECT 1 FROM tag t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)`
 
 // ListImages lists manifests, without their content, by digest, from behind
-// after on, at most limit.
-func ListImages(ctx context.Context, q Querier, repository int64, f TagFilter, s StatusFilter, after string, limit int) ([]Manifest, error) {
+// after on and up to a digest unless that is empty, at most limit.
+func ListImages(ctx context.Context, q Querier, repository int64, f TagFilter, s StatusFilter, after, upTo string, limit int) ([]Manifest, error) {
 	from, where, key, err := s.walk("manifest", "m")
 	if err != nil {
 		return nil, err
@@ -68,8 +85,8 @@ func ListImages(ctx context.Context, q Querier, repository int64, f TagFilter, s
 	case UntaggedOnly:
 		where += ` AND NOT ` + isTagged
 	}
-	return images(q.QueryContext(ctx, `SELECT `+imageColumns+` FROM `+from+` WHERE `+where+` AND `+key+` > $2 ORDER BY `+key+` LIMIT $3`,
-		repository, after, limit))
+	return images(q.QueryContext(ctx, `SELECT `+imageColumns+` FROM `+from+` WHERE `+where+` AND `+key+` > $2 AND `+key+` <= $4 ORDER BY `+key+` LIMIT $3`,
+		repository, after, limit, cmp.Or(upTo, afterAll)))
 }
 
 // FindImage finds a manifest, without its content. Errors: ErrNotFound.
