@@ -28,7 +28,7 @@ func (h *Handler) headBlob(x *exchange) error {
 // getBlob serves GET, of what is here or can be fetched.
 func (h *Handler) getBlob(x *exchange) error {
 	err := h.getBlobHere(x)
-	if h.upstream == nil || !isMissing(err) {
+	if h.upstream == nil || !storage.IsMissing(err) {
 		return err
 	}
 	return h.fetchBlob(x, err)

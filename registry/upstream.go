@@ -16,7 +16,7 @@ func (h *Handler) findManifest(x *exchange) (storage.Manifest, error) {
 		return m, err
 	}
 	switch {
-	case isMissing(err):
+	case storage.IsMissing(err):
 		missing := err
 		m, err = h.upstream.Manifest(x.context(), x.ref, x.which, missing, x.allowing(h))
 		var denied *auth.DeniedError
@@ -36,20 +36,6 @@ func (h *Handler) findManifest(x *exchange) (storage.Manifest, error) {
 		m.Incomplete = !covered
 	}
 	return m, err
-}
-
-// isMissing tells whether an error says that something is not here. What is archived is
-// here.
-func isMissing(err error) bool {
-	var archived *storage.ArchivedError
-	var archivedBlob *storage.BlobArchivedError
-	if errors.As(err, &archived) || errors.As(err, &archivedBlob) {
-		return false
-	}
-	var repository *storage.RepositoryUnknownError
-	var manifest *storage.ManifestUnknownError
-	var blob *storage.BlobUnknownError
-	return errors.As(err, &repository) || errors.As(err, &manifest) || errors.As(err, &blob)
 }
 
 // allowing decides whether the sender may do something to the repository.

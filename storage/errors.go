@@ -74,6 +74,20 @@ func (e *RepositoryUnknownError) Error() string {
 	return fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", e.Ref.Name, e.Ref.Account)
 }
 
+// IsMissing tells whether an error says that something is not here. What is archived is
+// here.
+func IsMissing(err error) bool {
+	var archived *ArchivedError
+	var archivedBlob *BlobArchivedError
+	if errors.As(err, &archived) || errors.As(err, &archivedBlob) {
+		return false
+	}
+	var repository *RepositoryUnknownError
+	var manifest *ManifestUnknownError
+	var blob *BlobUnknownError
+	return errors.As(err, &repository) || errors.As(err, &manifest) || errors.As(err, &blob)
+}
+
 // PolicyUnknownError says that a repository, or a registry where Ref has no name,
 // has no policy.
 type PolicyUnknownError struct{ Ref Ref }

@@ -20,6 +20,7 @@ import (
 	"drydock/awsapi/constraints"
 	"drydock/deploy/logs"
 	"drydock/deploy/logs/logsapi"
+	"drydock/deploy/secret"
 	"drydock/ecrapi"
 	"drydock/ecrapi/pullthrough"
 	"drydock/ecrapi/pulltime"
@@ -111,11 +112,15 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := openTasks(s, access, authorizer, engine, passwords, func() http.Handler { return r.aws })
+	secrets, err := secret.New(secret.Options{DB: s.db, Seal: s.box, Now: time.Now, Random: rand.Reader})
 	if err != nil {
 		return nil, err
 	}
-	cache, err := openCache(s, engine, creator, tasks.secrets)
+	cache, err := openCache(s, engine, creator, secrets)
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := openTasks(s, access, authorizer, images{engine, cache, secrets}, passwords, func() http.Handler { return r.aws })
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +145,7 @@ func furnish(ctx context.Context, s site) (_ *rooms, err error) {
 	}
 	r.control = control.New(control.Options{
 		Identities: access.identities, Signing: access.signing, Explainer: access.authorizer, Trail: access.trail, Collection: engine, Quotas: engine, Verifier: engine,
-		Secrets: tasks.secrets, Webhooks: hooks, Profiles: profiles, Upstreams: cache, Vulnerabilities: scanner, Region: s.cfg.Region, Log: s.log,
+		Secrets: secrets, Webhooks: hooks, Profiles: profiles, Upstreams: cache, Vulnerabilities: scanner, Region: s.cfg.Region, Log: s.log,
 	})
 	r.sessions, r.closers = tasks.sessions, append(r.closers, tasks.sessions.Close)
 	if tasks.reconciler != nil {

@@ -24,6 +24,7 @@ import (
 	"drydock/deploy/role"
 	"drydock/deploy/secret"
 	"drydock/deploy/session"
+	"drydock/ecrapi/pullthrough"
 	"drydock/internal/config"
 	"drydock/internal/registryhost"
 	"drydock/storage"
@@ -38,7 +39,6 @@ const (
 
 // tasks are what runs the tasks of ECS on this machine's own Docker Engine.
 type tasks struct {
-	secrets    *secret.Store
 	sessions   *session.Sessions
 	scheduler  *services.Scheduler
 	reconciler *reconcile.Reconciler // nil where no tasks are to run
@@ -66,18 +66,23 @@ func (t *tasks) machine() (machine.Machine, error) {
 	return t.reconciler.Machine()
 }
 
+// images are where images are found, here and upstream, and the secrets that tasks and
+// upstreams take.
+type images struct {
+	engine  *storage.Registry
+	cache   *pullthrough.Cache
+	secrets *secret.Store
+}
+
 // openTasks prepares to run tasks. api is asked for the AWS APIs once containers ask
 // for them.
-func openTasks(s site, a *access, authorizer auth.Authorizer, engine *storage.Registry, passwords *token.Issuer, api func() http.Handler) (*tasks, error) {
+func openTasks(s site, a *access, authorizer auth.Authorizer, images images, passwords *token.Issuer, api func() http.Handler) (*tasks, error) {
 	t := &tasks{repository: keeper.Repository(s.names, s.ports()...)}
 	var err error
 	t.scheduler, err = services.New(services.Options{
 		DB: s.db, Now: time.Now, Random: rand.Reader, Chance: chance{}, Settle: services.UsualSettle, Log: s.log, Recorded: t.recorded, Repository: t.repository,
 	})
 	if err != nil {
-		return nil, err
-	}
-	if t.secrets, err = secret.New(secret.Options{DB: s.db, Seal: s.box, Now: time.Now, Random: rand.Reader}); err != nil {
 		return nil, err
 	}
 	if t.sessions, err = session.New(session.Options{Machine: t.machine, Now: time.Now, Random: rand.Reader, Log: s.log}); err != nil {
@@ -98,7 +103,7 @@ func openTasks(s site, a *access, authorizer auth.Authorizer, engine *storage.Re
 	if err != nil {
 		return nil, err
 	}
-	l := &local{site: s, owner: owner, roles: roles, engine: engine, passwords: passwords, secrets: t.secrets, door: door, api: api}
+	l := &local{site: s, owner: owner, roles: roles, images: images, passwords: passwords, door: door, api: api}
 	t.reconciler, err = reconcile.New(reconcile.Options{
 		DB: s.db, Open: l.open, Now: time.Now, NewID: newID, Log: s.log, Woken: t.scheduler.Wake,
 		Home: reconcile.Home{Scope: record.Scope{Account: s.cfg.Account, Region: s.cfg.Region}, Cluster: homeCluster},
@@ -109,11 +114,10 @@ func openTasks(s site, a *access, authorizer auth.Authorizer, engine *storage.Re
 // local is this machine: its Engine, and what containers on it find.
 type local struct {
 	site
+	images
 	owner     string
 	roles     *role.Roles
-	engine    *storage.Registry
 	passwords *token.Issuer
-	secrets   *secret.Store
 	door      *registryhost.Names
 	api       func() http.Handler
 }
@@ -124,7 +128,7 @@ func (l *local) open(ctx context.Context) (machine.Machine, error) {
 	place := inside.Open(ctx, inside.PlaceOptions{})
 	ids := inside.NewIDs(l.box)
 	k, err := keeper.New(keeper.Options{
-		Engine: l.engine, Passwords: l.passwords, Roles: l.roles, Secrets: l.secrets, Door: l.door, Place: place, IDs: ids,
+		Engine: l.engine, Upstream: l.cache, Passwords: l.passwords, Roles: l.roles, Secrets: l.secrets, Door: l.door, Place: place, IDs: ids,
 		LogsEndpoint: "http://" + l.door.Host(l.cfg.Account, l.cfg.Region),
 	})
 	if err != nil {

@@ -36,7 +36,7 @@ func (k *Keeper) Image(ctx context.Context, t machine.Task, image machine.Reposi
 		}
 	}
 	ref := storage.Ref{Scope: storage.Scope{Account: image.Account, Region: image.Region}, Name: image.Name}
-	m, err := k.o.Engine.Manifest(ctx, ref, which(image.Reference))
+	m, err := k.find(ctx, ref, which(image.Reference), func(action string) error { return k.o.Roles.Authorize(ctx, &t, as, action, repository) })
 	if err != nil {
 		return machine.Pull{}, err
 	}
@@ -48,6 +48,21 @@ func (k *Keeper) Image(ctx context.Context, t machine.Task, image machine.Reposi
 		Address: k.o.Door.RepositoryURI(image.Account, image.Region, image.Name) + "@" + m.Digest.String(), Digest: m.Digest.String(),
 		Host: k.o.Door.Host(image.Account, image.Region), User: userName, Password: password,
 	}, nil
+}
+
+// find finds an image here or, where there is a rule for it, upstream. allow decides
+// what the task's role may do to the repository. The engine is then given the layers
+// from there by the registry, which asks the same of the role.
+func (k *Keeper) find(ctx context.Context, ref storage.Ref, which storage.Reference, allow func(action string) error) (storage.Manifest, error) {
+	m, err := k.o.Engine.Manifest(ctx, ref, which)
+	switch {
+	case k.o.Upstream == nil:
+	case storage.IsMissing(err):
+		return k.o.Upstream.Manifest(ctx, ref, which, err, allow)
+	case err == nil && which.Tag != "":
+		return k.o.Upstream.Fresh(ctx, ref, which.Tag, m, allow), nil
+	}
+	return m, err
 }
 
 // puller is who pulls a task's images.

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"drydock/deploy/machine"
 	"drydock/deploy/role"
 	"drydock/internal/registryhost"
+	"drydock/storage"
 )
 
 const pulls = "ecr:GetAuthorizationToken ecr:BatchGetImage ecr:GetDownloadUrlForLayer"
@@ -53,6 +55,57 @@ func TestAnImageIsPulledByDigestAsTheExecutionRole(t *testing.T) {
 	}
 	if a, err := w.roles.Take(t.Context(), &tk, tk.ExecutionRoleARN, role.ForTasks); err != nil || a.Expires.Sub(w.now) < 5*3600e9 {
 		t.Errorf("credentials that are about to end are not made anew: until %v, %v", a.Expires, err)
+	}
+}
+
+// upstream has one image, for those who may import it.
+type upstream struct {
+	t *testing.T
+	w *world
+}
+
+func (u upstream) Manifest(ctx context.Context, ref storage.Ref, which storage.Reference, missing error, allow func(string) error) (storage.Manifest, error) {
+	if ref.Name != "hub/app" {
+		return storage.Manifest{}, missing
+	}
+	if err := allow("ecr:BatchImportUpstreamImage"); err != nil {
+		return storage.Manifest{}, err
+	}
+	u.w.image("hub/app", which.Tag)
+	return u.w.engine.Manifest(ctx, ref, which)
+}
+
+func (u upstream) Fresh(_ context.Context, _ storage.Ref, _ string, held storage.Manifest, _ func(string) error) storage.Manifest {
+	held.Digest = "sha256:fresh"
+	return held
+}
+
+func TestAnImageThatIsMissingComesFromUpstreamForThoseWhoMayImportIt(t *testing.T) {
+	w := newWorld(t)
+	o := w.options
+	o.Upstream = upstream{t, w}
+	k, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := app
+	theirs.Name = "hub/app"
+	_, err = k.Image(t.Context(), task(w.role("pull", trustsTasks, allow(pulls))), theirs)
+	if err == nil || !strings.Contains(err.Error(), "ecr:BatchImportUpstreamImage on resource: arn:aws:ecr:"+region+":"+home+":repository/hub/app because") {
+		t.Errorf("who may not import got %v", err)
+	}
+	importer := task(w.role("import", trustsTasks, allow(pulls+" ecr:BatchImportUpstreamImage")))
+	p, err := k.Image(t.Context(), importer, theirs)
+	if err != nil || !strings.HasPrefix(p.Address, "localhost:5000/hub/app@sha256:") || p.Digest == "sha256:fresh" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p, err = k.Image(t.Context(), importer, theirs); err != nil || p.Digest != "sha256:fresh" {
+		t.Errorf("a tag that is here is not held against upstream's: %+v, %v", p, err)
+	}
+	_, err = k.Image(t.Context(), importer, app)
+	var unknown *storage.RepositoryUnknownError
+	if !errors.As(err, &unknown) {
+		t.Errorf("what is nowhere: %v", err)
 	}
 }
 

@@ -26,10 +26,18 @@ type Passwords interface {
 	Password(ctx context.Context, p auth.Principal, account, region string) (password string, expiresAt time.Time, err error)
 }
 
-// Options is what a Keeper is made of. All but MachineRole and LogsEndpoint are
-// needed.
+// Upstream has images that are missing here fetched from other registries, as
+// registry.Upstream does.
+type Upstream interface {
+	Manifest(ctx context.Context, ref storage.Ref, which storage.Reference, missing error, allow func(action string) error) (storage.Manifest, error)
+	Fresh(ctx context.Context, ref storage.Ref, tag string, held storage.Manifest, allow func(action string) error) storage.Manifest
+}
+
+// Options is what a Keeper is made of. All but Upstream, MachineRole and LogsEndpoint
+// are needed.
 type Options struct {
 	Engine    *storage.Registry
+	Upstream  Upstream
 	Passwords Passwords
 	Roles     *role.Roles
 	Secrets   *secret.Store

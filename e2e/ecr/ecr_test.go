@@ -3,7 +3,6 @@
 package ecr
 
 import (
-	"os/exec"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -14,9 +13,8 @@ import (
 
 func TestWhatAUserTypes(t *testing.T) {
 	harness.EndToEnd(t)
-	u := &upstreams{binary: harness.Tool(t, "registry"), running: map[string]*exec.Cmd{}}
 	transcript.Run(t, transcript.Options{Commands: map[string]func(*testscript.TestScript, bool, []string){
-		"upstream": u.command, "notation": program(harness.Tool(t, "notation")),
+		"upstream": transcript.Upstream(harness.Tool(t, "registry")), "notation": program(harness.Tool(t, "notation")),
 	}})
 }
 

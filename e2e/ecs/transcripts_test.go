@@ -27,7 +27,9 @@ import (
 func TestWhatAUserTypes(t *testing.T) {
 	harness.EndToEnd(t)
 	a := &asker{}
-	transcript.Run(t, transcript.Options{Engine: startEngine(t), Commands: map[string]func(*testscript.TestScript, bool, []string){"asking": a.command}})
+	transcript.Run(t, transcript.Options{Engine: startEngine(t), Commands: map[string]func(*testscript.TestScript, bool, []string){
+		"asking": a.command, "upstream": transcript.Upstream(harness.Tool(t, "registry")),
+	}})
 }
 
 // asker is a client of a service's tasks.

@@ -1,4 +1,4 @@
-package ecr
+package transcript
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,12 +16,19 @@ import (
 // upstreams are stock registries that scripts start and end, by the folders of the
 // scripts.
 type upstreams struct {
-	binary  string
+	binary string
+
+	mu      sync.Mutex
 	running map[string]*exec.Cmd
 }
 
-// command is "upstream start", which sets $UPSTREAM to the address of an empty
-// registry, and "upstream stop".
+// Upstream is the command "upstream start", which sets $UPSTREAM to the address of an
+// empty registry, and "upstream stop", of a binary of stock distribution.
+func Upstream(binary string) func(*testscript.TestScript, bool, []string) {
+	u := &upstreams{binary: binary, running: map[string]*exec.Cmd{}}
+	return u.command
+}
+
 func (u *upstreams) command(ts *testscript.TestScript, neg bool, args []string) {
 	switch work := ts.Getenv("WORK"); {
 	case neg || len(args) != 1:
@@ -36,7 +44,9 @@ func (u *upstreams) command(ts *testscript.TestScript, neg bool, args []string) 
 		c := exec.Command(u.binary, "serve", config)
 		c.Env = []string{"OTEL_TRACES_EXPORTER=none"}
 		ts.Check(c.Start())
+		u.mu.Lock()
 		u.running[work] = c
+		u.mu.Unlock()
 		ts.Defer(func() { u.stop(work) })
 		ts.Setenv("UPSTREAM", address)
 		for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -54,6 +64,8 @@ func (u *upstreams) command(ts *testscript.TestScript, neg bool, args []string) 
 
 // stop kills a registry, if it runs.
 func (u *upstreams) stop(work string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if c := u.running[work]; c != nil {
 		_ = c.Process.Kill()
 		_ = c.Wait()
