@@ -48,7 +48,7 @@ func startEngine(t *testing.T) string {
 		t.Fatal(err)
 	}
 	start := exec.Command(filepath.Join(harness.Root(t), "scripts", "ensure-docker"), dir)
-	start.Env = append(os.Environ(), "DRYDOCK_ENGINE_BRIDGE=drydock-e2e")
+	start.Env = append(os.Environ(), fmt.Sprintf("DRYDOCK_ENGINE_BRIDGE=dd-e2e-%d", os.Getpid()))
 	start.Stderr = os.Stderr
 	if _, err := start.Output(); err != nil {
 		harness.Unavailable(t, "an Engine with a network: %v", err)
